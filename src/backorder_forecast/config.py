@@ -1,0 +1,490 @@
+"""Every setting of the program as one frozen tree.
+
+A setting has a unit, a default and, where it can be switched off, the value that does so; all three are in
+its description, from which :func:`commented_toml` and :func:`markdown` are made. An unknown key is an error
+that names the nearest known one.
+
+>>> Config().simulation.scenarios
+500
+>>> Config.merged({"simulation": {"seed": 7}}, {"simulation": {"jobs": 2}}).simulation.seed
+7
+>>> Config(simulation={"seeed": 3})
+Traceback (most recent call last):
+    ...
+backorder_forecast.errors.ConfigError: unknown key 'simulation.seeed'; did you mean 'seed'?
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from .errors import ConfigError, did_you_mean
+
+SOURCE_SECTIONS = ("files", "tables")  # of a mapping; read by `sources`, never settings
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Probability = Annotated[float, Field(gt=0, lt=1)]
+Days = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A part of the tree; refuses unknown keys in words a person can use."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False)
+    section: ClassVar[str] = ""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _speak_plainly(cls, value: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
+        if isinstance(value, Mapping):
+            refuse_unknown(value, cls.model_fields, cls.section)
+        elif not isinstance(value, cls):
+            raise ConfigError(
+                f"{cls.section or 'the configuration'}: expected a table of keys, got {value!r}"
+            )
+        try:
+            return handler(value)
+        except ValidationError as error:
+            raise ConfigError(_in_words(error, cls.section)) from None
+
+
+class Data(Section):
+    """How the input is to be read and repaired."""
+
+    section: ClassVar[str] = "data"
+
+    stock_basis: Literal["physical", "net_of_open_lines"] | None = Field(
+        default=None,
+        description="What `on_hand` means: physical units, allocated ones included, or net of what open "
+        "lines are owed. None: physical, and negative stock is then an error that asks for this key.",
+    )
+    promised_date_is: Literal["first", "latest"] = Field(
+        default="first",
+        description="Whether `promised_date` on a row is the first one stated (known when ordered) or the "
+        "latest one; past days do not see a latest one.",
+    )
+    requested_date_is: Literal["not_before", "wish"] = Field(
+        default="not_before",
+        description="Whether a requested date after the order day means 'not before' (the line is wanted "
+        "from then) or is a mere wish (wanted from the order day).",
+    )
+    unmet_demand: Literal["backorder", "lost", "mixed"] = Field(
+        default="backorder",
+        description="What happens to demand that meets no stock, for items that do not say.",
+    )
+    backorder_share: Share | None = Field(
+        default=None, description="Share (0…1) of unmet demand that waits, where `unmet_demand` is 'mixed'."
+    )
+    max_rejected_share: Share = Field(
+        default=0.05,
+        description="Share (0…1) of the rows of a table that may be set aside before the table counts as "
+        "unusable. 0: any bad row ends the run; 1: off.",
+    )
+    max_unexplained_share: Share = Field(
+        default=0.10,
+        description="Share (0…1) of an item's stock flow that may stay unexplained between stock rows before "
+        "its stock counts as unknown. 1: off.",
+    )
+    earliest_date: str = Field(
+        default="1990-01-01", description="Dates before this day are set aside. '1700-01-01': off."
+    )
+    latest_days_ahead: Days = Field(
+        default=730,
+        description="Days that a few events may lie after all others before they are set aside as dated in "
+        "the far future; planned dates may lie ten times as many after their own row. 100000: off.",
+    )
+    time_zone: str | None = Field(
+        default=None,
+        description="Zone (e.g. 'Europe/Berlin') into which timestamps with a zone are converted. None: "
+        "timestamps with a zone are an error that asks for this key.",
+    )
+    decimal: Literal[".", ","] = Field(default=".", description="Decimal mark of numbers written as text.")
+    thousands: Literal["", ",", ".", " ", "'", "_"] = Field(
+        default="", description="Separator of thousands in numbers written as text. '': none."
+    )
+    day_first: bool | None = Field(
+        default=None,
+        description="Whether 03/04/2026 is the 3rd of April (true) or the 4th of March (false). None: such "
+        "dates are refused, since nobody can tell.",
+    )
+    date_format: str | None = Field(
+        default=None,
+        description="strftime format of dates written as text, e.g. '%d.%m.%Y'. None: ISO dates, or what "
+        "`day_first` says.",
+    )
+    excel_serial_dates: bool = Field(
+        default=False,
+        description="Whether numbers in date columns are Excel's day counts (45000 = 2023-03-15).",
+    )
+    delimiter: str | None = Field(
+        default=None, description="Column delimiter of CSV files. None: seen from the header."
+    )
+    encoding: str = Field(
+        default="utf-8", description="Encoding of CSV files: utf-8, utf-16, latin-1, or cp1252."
+    )
+    null_values: tuple[str, ...] = Field(
+        default=("", "NULL", "null", "NaN", "nan", "NA", "N/A", "n/a", "None", "-"),
+        description="Texts in CSV files that mean 'nothing' outside of ids and descriptions.",
+    )
+    returns: Literal["reject", "drop", "cancel", "stock_return"] = Field(
+        default="reject",
+        description="What a negative order line is: an error (set aside), nothing (dropped), a cancellation "
+        "of the customer's latest earlier line of the item, or goods that came back (a stock movement). "
+        "Counted.",
+    )
+    zero_quantities: Literal["reject", "drop"] = Field(
+        default="reject",
+        description="Whether rows with quantity 0 are set aside as bad, or dropped and counted.",
+    )
+    negative_receipts: Literal["reject", "drop"] = Field(
+        default="reject",
+        description="Whether receipts and shipments of less than nothing are bad, or dropped and counted.",
+    )
+    duplicates: Literal["reject", "drop"] = Field(
+        default="reject",
+        description="Whether later rows of a key that is already there are bad, or dropped and counted. The "
+        "row known earliest is kept either way.",
+    )
+    trim_ids: bool = Field(
+        default=True,
+        description="Whether blanks around ids are removed (counted). false: off, and blanks are warned of.",
+    )
+    upper_ids: bool = Field(
+        default=False,
+        description="Whether ids are made upper case (counted); ids that differ only by case become one.",
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, zone: str | None) -> str | None:
+        try:
+            return zone and ZoneInfo(zone).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("no time zone of that name; use one like 'Europe/Berlin' or 'UTC'") from None
+
+    @field_validator("earliest_date")
+    @classmethod
+    def _iso_day(cls, day: str) -> str:
+        return date.fromisoformat(day).isoformat()
+
+
+class Simulation(Section):
+    """The scenarios."""
+
+    section: ClassVar[str] = "simulation"
+
+    scenarios: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=500, description="Number of futures simulated."
+    )
+    horizon_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        default=180, description="Days simulated; what lies beyond has no date."
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(
+        default=1, description="Whole number from which every draw is made."
+    )
+    jobs: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Threads used. 0: all cores; never changes a number."
+    )
+
+
+class Demand(Section):
+    """What may be ordered."""
+
+    section: ClassVar[str] = "demand"
+
+    history_days: Days = Field(default=730, description="Days of history used. 100000: all.")
+    half_lives: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        default=(30.0, 60.0, 120.0, 240.0, 480.0),
+        description="Half-lives (days) of the memory of the demand level that are tried; likelihood chooses.",
+    )
+    period_days: Days = Field(default=7, description="Days of a period of `demand_forecast`. 1: daily.")
+    weekday_shape: bool = Field(default=True, description="Whether weekdays differ. false: off.")
+
+
+class LeadTime(Section):
+    """How long supplies take."""
+
+    section: ClassVar[str] = "lead_time"
+
+    max_days: Days = Field(default=730, description="Longest duration (days) that is told apart.")
+    history_days: Days = Field(default=1460, description="Days of purchases used. 100000: all.")
+    clock: Literal["ordered_at", "confirmed_at"] = Field(
+        default="ordered_at", description="From when a purchase is timed."
+    )
+
+
+class Policy(Section):
+    """What is assumed of items that state no policy, and what is aimed at."""
+
+    section: ClassVar[str] = "policy"
+
+    service_measure: Literal["cycle", "fill", "wait"] = Field(
+        default="cycle",
+        description="'cycle': chance of a replenishment without shortage; 'fill': share of units from stock; "
+        "'wait': chance that a unit waits no longer than its lead time.",
+    )
+    service_target: Probability = Field(default=0.95, description="Target (0…1) of that measure.")
+    holding_rate: Annotated[float, Field(ge=0)] = Field(
+        default=0.2, description="Cost of holding stock, per year, as a share of its value. 0: off."
+    )
+    review_days: Days = Field(default=1, description="Days between looks at an item's stock.")
+    cover_days: Days = Field(default=14, description="Days of mean demand in one order of a derived policy.")
+
+
+class Queue(Section):
+    """How waiting lines are served."""
+
+    section: ClassVar[str] = "queue"
+
+    rule: Literal["first_come", "priority"] = Field(
+        default="priority",
+        description="Service order. With all priorities equal, 'priority' is first come, first served.",
+    )
+    stale_line_days: Days | None = Field(
+        default=None,
+        description="Age (days since wanted) from which a line is listed but holds nobody up. None: off.",
+    )
+    handling: Literal["learned", "none"] = Field(
+        default="learned", description="Time from allocation to leaving, per location. 'none': off."
+    )
+    working_days: Literal["learned", "all"] = Field(
+        default="learned", description="Days on which lines leave, per location. 'all': off."
+    )
+    patience: Literal["learned", "none"] = Field(
+        default="learned", description="How long customers wait before they cancel. 'none': nobody cancels."
+    )
+
+
+class Risk(Section):
+    """What runs out."""
+
+    section: ClassVar[str] = "risk"
+
+    horizons: tuple[Days, ...] = Field(
+        default=(7, 14, 28), description="Horizons (days) of `backorder_risk`."
+    )
+
+
+class Promise(Section):
+    """How dates that were stated are judged."""
+
+    section: ClassVar[str] = "promise"
+
+    at_risk_below: Share = Field(
+        default=0.8, description="Chance of keeping a promise below which its line is 'at_risk'. 0: off."
+    )
+    quantile: Probability = Field(default=0.9, description="Level at which a date is stated to a customer.")
+
+
+class Replay(Section):
+    """Past days by the same code."""
+
+    section: ClassVar[str] = "replay"
+
+    days: Annotated[int, Field(ge=0)] = Field(
+        default=4, description="Number of past days replayed in a run. 0: off."
+    )
+    spacing_days: Days = Field(default=28, description="Days between them.")
+    scenarios: Annotated[int, Field(ge=1)] | None = Field(
+        default=200, description="Number of futures simulated for each. None: as in the run itself."
+    )
+
+
+class Report(Section):
+    """What the report shows."""
+
+    section: ClassVar[str] = "report"
+
+    title: str = Field(default="Backorder report", description="Title of the page.")
+    top: Annotated[int, Field(ge=1)] = Field(default=25, description="Rows in a table before 'show all'.")
+    charts: Annotated[int, Field(ge=0)] = Field(default=6, description="Projected-stock charts. 0: off.")
+    max_rows: Annotated[int, Field(ge=1)] = Field(
+        default=1000, description="Rows of a table kept in the page at most."
+    )
+
+
+class Output(Section):
+    """Where results go."""
+
+    section: ClassVar[str] = "output"
+
+    out: str = Field(default="reports", description="Folder under which each run writes OUT/<as_of>/.")
+
+
+class Config(Section):
+    """All settings; build it in code, from a TOML file, or by merging layers.
+
+    >>> config = Config(simulation={"scenarios": 100}, risk={"horizons": [7]})
+    >>> config.simulation.scenarios, config.risk.horizons, config.policy.service_target
+    (100, (7,), 0.95)
+    """
+
+    data: Data = Field(default_factory=lambda: Data(), description=Data.__doc__)
+    simulation: Simulation = Field(default_factory=lambda: Simulation(), description=Simulation.__doc__)
+    demand: Demand = Field(default_factory=lambda: Demand(), description=Demand.__doc__)
+    lead_time: LeadTime = Field(default_factory=lambda: LeadTime(), description=LeadTime.__doc__)
+    policy: Policy = Field(default_factory=lambda: Policy(), description=Policy.__doc__)
+    queue: Queue = Field(default_factory=lambda: Queue(), description=Queue.__doc__)
+    risk: Risk = Field(default_factory=lambda: Risk(), description=Risk.__doc__)
+    promise: Promise = Field(default_factory=lambda: Promise(), description=Promise.__doc__)
+    replay: Replay = Field(default_factory=lambda: Replay(), description=Replay.__doc__)
+    report: Report = Field(default_factory=lambda: Report(), description=Report.__doc__)
+    output: Output = Field(default_factory=lambda: Output(), description=Output.__doc__)
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Config:
+        """Read settings from a TOML file; a mapping of sources in it is refused, since it would be ignored.
+
+        Raises ``ConfigError``: no such file, not TOML, an unknown key, a value out of range.
+        """
+        content = read_toml(path)
+        for name in SOURCE_SECTIONS:
+            if name in content:
+                raise ConfigError(
+                    f"{path}: [{name}] maps a source; give this file as SOURCE, not as --config"
+                )
+        with _in_file(path):
+            return cls.merged(content)
+
+    @classmethod
+    def merged(cls, *layers: Mapping[str, Any] | Config | None) -> Config:
+        """Merge nested mappings or configurations; later ones win, key by key.
+
+        Of a ``Config`` only what was set explicitly counts, so that defaults never beat a lower layer.
+
+        >>> Config.merged(Config(replay={"days": 2}), Config(simulation={"seed": 9})).replay.days
+        2
+        """
+        total: dict[str, Any] = {}
+        for layer in layers:
+            if layer is not None:
+                total = _over(total, layer.given() if isinstance(layer, Config) else layer)
+        return cls(**total)
+
+    def given(self) -> dict[str, Any]:
+        """Return what was set explicitly, as nested plain values.
+
+        >>> Config(replay={"days": 2}).given()
+        {'replay': {'days': 2}}
+        """
+        return self.model_dump(exclude_unset=True)
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Parse a TOML file (a byte-order mark is forgiven); ``ConfigError`` says what is wrong and where."""
+    try:
+        return tomllib.loads(Path(path).read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not a text file in UTF-8; TOML has to be") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
+def refuse_unknown(value: Mapping[Any, Any], known: Mapping[str, Any], where: str) -> None:
+    """Raise ``ConfigError`` for the first key that is not known, naming the nearest one."""
+    for key in value:
+        if key not in known:
+            path = f"{where}.{key}" if where else str(key)
+            raise ConfigError(f"unknown key {path!r}{did_you_mean(str(key), known)}")
+
+
+def settings() -> Iterator[tuple[str, str, Any, str]]:
+    """Yield (section, key, default, description) of every setting, in order."""
+    for name, field in Config.model_fields.items():
+        section = field.get_default(call_default_factory=True)
+        for key, inner in type(section).model_fields.items():
+            yield name, key, getattr(section, key), inner.description or ""
+
+
+def commented_toml(given: Mapping[str, Any] | None = None) -> str:
+    """Return a configuration file with every key: those in ``given`` set, all others as comments.
+
+    >>> print(commented_toml({"replay": {"days": 2}}).split("[replay]")[1].splitlines()[2])
+    days = 2
+    """
+    given, lines, last = (
+        given or {},
+        ["# Settings of backorder-forecast; a line with '#' shows the default."],
+        "",
+    )
+    for section, key, default, description in settings():
+        if section != last:
+            lines += ["", f"[{section}]"]
+            last = section
+        chosen = given.get(section, {})
+        setting = _toml(chosen[key]) if key in chosen else _toml(default)
+        lines += [f"# {description}", f"{'' if key in chosen else '# '}{key} = {setting}"]
+    return "\n".join(lines) + "\n"
+
+
+def markdown() -> str:
+    """Return the reference of all settings as Markdown."""
+    lines, last = ["# Settings", "", "Made from `config.py` by `make docs`.", ""], ""
+    for section, key, default, description in settings():
+        if section != last:
+            lines += [f"\n## `[{section}]`\n", "| key | default | meaning |", "|---|---|---|"]
+            last = section
+        lines.append(f"| `{key}` | `{_toml(default)}` | {description.replace('|', chr(92) + '|')} |")
+    return "\n".join(lines) + "\n"
+
+
+class _in_file:
+    """Name the file in a ``ConfigError`` raised inside."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, ConfigError):
+            raise ConfigError(f"{self.path}: {error}") from None
+
+
+def _over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(lower)
+    for key, value in upper.items():
+        below = merged.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        merged[key] = _over(below, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _in_words(error: ValidationError, section: str) -> str:
+    parts = []
+    for problem in error.errors():
+        path = ".".join([*([section] if section else []), *(str(step) for step in problem["loc"])])
+        parts.append(f"{path} = {problem['input']!r}: {problem['msg'][:1].lower()}{problem['msg'][1:]}")
+    return "; ".join(parts)
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return "(none)"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(_toml(part) for part in value) + "]"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value)

@@ -1,0 +1,156 @@
+"""Uniform draws that are pure functions of what they are for, and the few laws that are sampled in kernels.
+
+A draw is `uniform(key, scenario, index)`: the key already mixes seed, stream and the entity's text (see
+`backorder_forecast.streams`), so neither the order of rows nor other entities can change it. The mixer is the
+finaliser of SplitMix64 (Steele, Lea, Flood 2014), applied twice over a Weyl sequence.
+"""
+
+import math
+
+import numpy as np
+
+from ._compile import kernel
+
+_WEYL = np.uint64(0x9E3779B97F4A7C15)
+_STEP = np.uint64(0xD1342543DE82EF95)
+_M1 = np.uint64(0xBF58476D1CE4E5B9)
+_M2 = np.uint64(0x94D049BB133111EB)
+_S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
+_TO_UNIT = 1.0 / 9007199254740992.0  # 2**-53
+
+
+@kernel("uint64(uint64)")
+def mix(z: np.uint64) -> np.uint64:
+    """Scramble 64 bits (a bijection)."""
+    z = (z ^ (z >> _S30)) * _M1
+    z = (z ^ (z >> _S27)) * _M2
+    return z ^ (z >> _S31)
+
+
+@kernel("float64(uint64, int64, int64)")
+def uniform(key: np.uint64, scenario: int, index: int) -> float:
+    """A number in (0, 1) for this key, scenario and index."""
+    z = mix(key + np.uint64(scenario + 1) * _WEYL)
+    z = mix(z + np.uint64(index + 1) * _STEP)
+    return (float(z >> _S11) + 0.5) * _TO_UNIT
+
+
+@kernel("uint64[:](uint64, uint64[:])")
+def combine(salt: np.uint64, keys: np.ndarray) -> np.ndarray:
+    """Keys of a stream: every entity's hash mixed with the stream's salt; shape as `keys`."""
+    out = np.empty_like(keys)
+    for i in range(keys.size):
+        out[i] = mix(keys[i] ^ mix(salt))
+    return out
+
+
+@kernel("uint64[:](uint8[:], int64[:])")
+def hash_texts(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """FNV-1a over the UTF-8 bytes of each text, finalised; `offsets` has one more entry than there are texts."""
+    out = np.empty(offsets.size - 1, np.uint64)
+    for i in range(out.size):
+        h = np.uint64(0xCBF29CE484222325)
+        for j in range(offsets[i], offsets[i + 1]):
+            h = (h ^ np.uint64(data[j])) * np.uint64(0x100000001B3)
+        out[i] = mix(h)
+    return out
+
+
+@kernel("float64(float64)")
+def _acklam_tail(q: float) -> float:
+    top = ((((-7.784894002430293e-03 * q - 3.223964580411365e-01) * q - 2.400758277161838e00) * q
+            - 2.549732539343734e00) * q + 4.374664141464968e00) * q + 2.938163982698783e00  # fmt: skip
+    bottom = (((7.784695709041462e-03 * q + 3.224671290700398e-01) * q + 2.445134137142996e00) * q
+              + 3.754408661907416e00) * q + 1.0  # fmt: skip
+    return top / bottom
+
+
+@kernel("float64(float64)")
+def normal_quantile(p: float) -> float:
+    """Inverse normal distribution function by Acklam's rational approximation (relative error below 1.2e-9)."""
+    if p < 0.02425:
+        q = math.sqrt(-2.0 * math.log(p))
+        return _acklam_tail(q)
+    if p > 1.0 - 0.02425:
+        q = math.sqrt(-2.0 * math.log(1.0 - p))
+        return -_acklam_tail(q)
+    q = p - 0.5
+    r = q * q
+    top = ((((-3.969683028665376e01 * r + 2.209460984245205e02) * r - 2.759285104469687e02) * r
+            + 1.383577518672690e02) * r - 3.066479806614716e01) * r + 2.506628277459239e00  # fmt: skip
+    bottom = ((((-5.447609879822406e01 * r + 1.615858368580409e02) * r - 1.556989798598866e02) * r
+               + 6.680131188771972e01) * r - 1.328068155288572e01) * r + 1.0  # fmt: skip
+    return q * top / bottom
+
+
+@kernel("float64(float64, float64, float64, float64)")
+def _large_count(mean: float, variance: float, theta: float, u: float) -> float:
+    z = normal_quantile(u)
+    sd = math.sqrt(variance)
+    skewness = (1.0 + theta) / (1.0 - theta) / sd
+    return max(0.0, math.floor(mean + sd * (z + skewness * (z * z - 1.0) / 6.0) + 0.5))
+
+
+@kernel("float64(float64, float64, float64)")
+def negative_binomial(size: float, theta: float, u: float) -> float:
+    """The u-quantile of a negative binomial with mean size·theta/(1−theta) and variance mean/(1−theta).
+
+    Sums of such counts with one theta are again of this kind, their sizes added. Walks up from zero; where
+    P(0) underflows (means in the hundreds at least) a Cornish–Fisher expansion with the skewness is exact enough.
+    """
+    if size <= 0.0 or theta <= 0.0:
+        return 0.0
+    log_zero = size * math.log1p(-theta)
+    mean = size * theta / (1.0 - theta)
+    if log_zero < -600.0:
+        return _large_count(mean, mean / (1.0 - theta), theta, u)
+    p = math.exp(log_zero)
+    total = p
+    n = 0.0
+    while u > total:
+        p *= theta * (n + size) / (n + 1.0)
+        n += 1.0
+        total += p
+        if p < 1e-17 and n > mean:
+            break
+    return n
+
+
+@kernel("int64(float64, float64, int64)")
+def geometric(u: float, hazard: float, never: int) -> int:
+    """The day (1, 2, …) on which something with a constant daily hazard happens; `never` if not before that."""
+    if hazard <= 0.0:
+        return never
+    days = 1.0 + math.floor(math.log(u) / math.log1p(-min(hazard, 0.999999)))
+    return never if days >= never else int(days)
+
+
+@kernel("int64(float64[:], float64)")
+def find_day(cdf: np.ndarray, u: float) -> int:
+    """Smallest index with cdf ≥ u; len(cdf) if the law has less mass than u (it happens later, or never)."""
+    low, high = 0, cdf.size
+    while low < high:
+        middle = (low + high) // 2
+        if cdf[middle] >= u:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@kernel("void(float64[:, :], uint64[:], int64, int16[:, :])")
+def sample_days(cdf: np.ndarray, keys: np.ndarray, index: int, out: np.ndarray) -> None:
+    """Fill `out` [rows × scenarios] with days from each row's law, `cdf` [rows × days]; beyond: len of the row."""
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[i, k] = find_day(cdf[i], uniform(keys[i], k, index))
+
+
+@kernel("void(float64[:], int64[:], uint64[:], int64, int16[:, :])")
+def sample_geometric(
+    hazard: np.ndarray, start: np.ndarray, keys: np.ndarray, never: int, out: np.ndarray
+) -> None:
+    """Fill `out` [rows × scenarios] with start + geometric day; `never` where it lies at or beyond that day."""
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[i, k] = min(never, start[i] + geometric(uniform(keys[i], k, 0), hazard[i], never))

@@ -1,0 +1,5 @@
+"""One map over item partitions: this machine's threads."""
+
+from .threads import partitions, run_partitions
+
+__all__ = ["partitions", "run_partitions"]

@@ -1,0 +1,225 @@
+"""`Law`: a column of distributions over whole numbers (days from a day, or units), one for each row of its index.
+
+>>> import numpy as np
+>>> law = Law(pd.DataFrame({"line_id": ["a", "b"]}), np.array([[0.2, 0.6, 1.0], [0.0, 0.1, 0.3]]), start=1)
+>>> law.quantile([0.5, 0.9])["p50"].tolist()
+[2.0, nan]
+>>> law.cdf([2, 2]).tolist()
+[0.6, 0.1]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .core.chance import find_day, uniform
+from .tables import quantile_label
+
+_BLOCK = 4096  # rows worked on at once where laws are computed on demand
+
+
+@dataclass(frozen=True)
+class Law:
+    """Distributions P(X ≤ x) on x = start, start + step, … as a matrix [rows × values].
+
+    index: frame of keys, one row each. table: cumulative probabilities; a row may end below 1, the rest lying
+    beyond the last value ("not within the horizon", or never). origin: the day from which days are counted, so
+    that quantiles can be dates. step: units of one value, by row or for all.
+    """
+
+    index: pd.DataFrame
+    table: np.ndarray
+    start: int = 0
+    step: Any = 1.0
+    origin: pd.Timestamp | None = None
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def _rows(self, rows: slice) -> np.ndarray:
+        return self.table[rows]
+
+    def _steps(self) -> np.ndarray:
+        return np.broadcast_to(np.asarray(self.step, float), (len(self),))
+
+    def _blocks(self) -> Iterable[slice]:
+        return (slice(i, min(i + _BLOCK, len(self))) for i in range(0, len(self), _BLOCK))
+
+    def _each(self, work: Callable[[slice, np.ndarray], np.ndarray], shape: tuple[int, ...] = ()) -> np.ndarray:
+        out = np.empty((len(self), *shape))
+        for rows in self._blocks():
+            out[rows] = work(rows, self._rows(rows))
+        return out
+
+    def mean(self) -> np.ndarray:
+        """Mean [rows], in units; of the values within the table where mass lies beyond it (NaN: all of it does)."""
+
+        def work(rows: slice, cdf: np.ndarray) -> np.ndarray:
+            total = cdf[:, -1]
+            above = (total[:, None] - cdf)[:, :-1].sum(axis=1)
+            safe = np.where(total > 0, total, 1.0)
+            return np.where(total > 0, self._steps()[rows] * (self.start + above / safe), np.nan)
+
+        return self._each(work)
+
+    def variance(self) -> np.ndarray:
+        """Variance [rows] of the values within the table."""
+
+        def work(rows: slice, cdf: np.ndarray) -> np.ndarray:
+            mass = np.diff(cdf, prepend=0.0, axis=1) / np.maximum(cdf[:, -1:], 1e-300)
+            values = self.start + np.arange(cdf.shape[1])
+            mean = mass @ values
+            spread: np.ndarray = np.maximum(mass @ values**2 - mean**2, 0.0) * self._steps()[rows] ** 2
+            return spread
+
+        return self._each(work)
+
+    def quantile_array(self, levels: Iterable[float]) -> np.ndarray:
+        """Smallest value with P(X ≤ value) ≥ level: [rows × levels], NaN where that lies beyond the table."""
+        wanted = np.asarray(list(levels), float)
+        if ((wanted <= 0) | (wanted >= 1)).any():
+            raise ValueError("levels lie strictly between 0 and 1")
+
+        def work(rows: slice, cdf: np.ndarray) -> np.ndarray:
+            # a hair of tolerance: sums of floats may end at 0.8999999999999999
+            at = np.stack([(cdf < q - 1e-12).sum(axis=1) for q in wanted], axis=1)
+            values = (self.start + at) * self._steps()[rows, None]
+            return np.where(at < cdf.shape[1], values, np.nan)
+
+        return self._each(work, (len(wanted),))
+
+    def quantile(self, levels: Iterable[float]) -> pd.DataFrame:
+        """Quantiles as a frame: the keys and p05, p50, p97_5 …; as dates (p50_date) where the law has an origin."""
+        wanted = list(levels)
+        values = self.quantile_array(wanted)
+        out = self.index.reset_index(drop=True).copy()
+        for column, level in enumerate(wanted):
+            if self.origin is None:
+                out[quantile_label(level)] = values[:, column]
+            else:
+                out[f"{quantile_label(level)}_date"] = self.dates(values[:, column])
+        return out
+
+    def dates(self, days: np.ndarray) -> np.ndarray:
+        """Days from the origin as dates (datetime64[us]); NaN becomes NaT."""
+        if self.origin is None:
+            raise ValueError("this law has no origin, so its values are no days")
+        return days_to_dates(self.origin, days)
+
+    def cdf(self, at: Any) -> np.ndarray:
+        """P(X ≤ at) [rows]; `at` one value or one a row, or dates where the law has an origin (NaN/NaT → NaN)."""
+        value = self._number(at)
+
+        def work(rows: slice, cdf: np.ndarray) -> np.ndarray:
+            place = np.floor(value[rows] / self._steps()[rows] + 1e-9) - self.start
+            known = ~np.isnan(place)
+            column = np.clip(np.where(known, place, 0), -1, cdf.shape[1] - 1).astype(np.int64)
+            found = np.where(column >= 0, cdf[np.arange(len(column)), np.maximum(column, 0)], 0.0)
+            return np.where(known, found, np.nan)
+
+        return self._each(work)
+
+    def _number(self, at: Any) -> np.ndarray:
+        values = pd.Series(at) if not np.isscalar(at) else pd.Series([at] * len(self))
+        if pd.api.types.is_datetime64_any_dtype(values.dtype):
+            if self.origin is None:
+                raise ValueError("dates need a law with an origin")
+            return (values.dt.floor("D") - self.origin).dt.days.to_numpy(float)
+        return values.to_numpy(float)
+
+    def pmf(self) -> np.ndarray:
+        """P(X = start + j·step) [rows × values]."""
+        return np.vstack([np.diff(self._rows(rows), prepend=0.0, axis=1) for rows in self._blocks()])
+
+    def sample(self, n: int, seed: int) -> np.ndarray:
+        """Draw n values of each row [rows × n], keyed by the row's text keys; NaN: beyond the table."""
+        from .streams import keys
+
+        texts = [self.index[x].astype(str) for x in self.index]
+        key = keys(seed, "law", *texts)
+
+        def work(rows: slice, cdf: np.ndarray) -> np.ndarray:
+            at = np.array(
+                [[find_day(row, uniform(k, i, 0)) for i in range(n)] for row, k in zip(cdf, key[rows], strict=True)]
+            ).reshape(len(cdf), n)
+            return np.where(at < cdf.shape[1], (self.start + at) * self._steps()[rows, None], np.nan)
+
+        return self._each(work, (n,))
+
+    def take(self, rows: np.ndarray) -> Law:
+        """The law of some rows."""
+        step = self.step if np.isscalar(self.step) else np.asarray(self.step)[rows]
+        index = self.index.iloc[rows].reset_index(drop=True)
+        return Law(index, np.vstack([self._rows(slice(i, i + 1)) for i in rows]) if len(rows) else self.table[:0],
+                   self.start, step, self.origin)  # fmt: skip
+
+    def to_frame(self) -> pd.DataFrame:
+        """Keys and the row of cumulative probabilities (f4 lists), for storage."""
+        out = self.index.reset_index(drop=True).copy()
+        out["cdf"] = [row.astype(np.float32) for rows in self._blocks() for row in self._rows(rows)]
+        return out
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, *, start: int = 0, origin: pd.Timestamp | None = None) -> Law:
+        """The inverse of `to_frame`."""
+        rows = [np.asarray(x, float) for x in frame["cdf"]]
+        table = np.vstack(rows) if rows else np.zeros((0, 1))
+        return cls(frame.drop(columns="cdf").reset_index(drop=True), table, start, 1.0, origin)
+
+
+@dataclass(frozen=True)
+class CountLaw(Law):
+    """Mixtures of negative binomials with one theta a row, computed on demand, row blocks at a time.
+
+    sizes, weights: [rows × m], theta: [rows]; step: the unit of each row (1 for whole items).
+    """
+
+    table: np.ndarray = field(default_factory=lambda: np.zeros((0, 1)))
+    sizes: np.ndarray = field(default_factory=lambda: np.zeros((0, 1)))
+    weights: np.ndarray = field(default_factory=lambda: np.zeros((0, 1)))
+    theta: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    def _rows(self, rows: slice) -> np.ndarray:
+        from .core.counts import mixture_cdf
+
+        sizes, weights, theta = self.sizes[rows], self.weights[rows], self.theta[rows]
+        out = np.zeros((len(sizes), self.width))
+        mixture_cdf(np.ascontiguousarray(sizes), np.ascontiguousarray(weights), theta, out)
+        return out
+
+    @property
+    def width(self) -> int:
+        """Values tabulated: enough for all but a millionth of every row."""
+        if not len(self.sizes):
+            return 1
+        mean = self.sizes.max(axis=1) * self.theta / (1 - self.theta)
+        sd = np.sqrt(mean / (1 - self.theta))
+        return int(np.ceil((mean + 6 * sd).max() + 12 / -np.log(np.clip(self.theta.max(), 1e-6, 1 - 1e-9)))) + 2
+
+    def mean(self) -> np.ndarray:
+        """Mean [rows], exact."""
+        mixed = (self.sizes * self.weights).sum(axis=1)
+        mean: np.ndarray = mixed * self.theta / (1 - self.theta) * self._steps()
+        return mean
+
+    def variance(self) -> np.ndarray:
+        """Variance [rows], exact: within the counts and between the sizes."""
+        ratio = self.theta / (1 - self.theta)
+        average = (self.sizes * self.weights).sum(axis=1)
+        between = (self.sizes**2 * self.weights).sum(axis=1) - average**2
+        spread: np.ndarray = (average * ratio / (1 - self.theta) + between * ratio**2) * self._steps() ** 2
+        return spread
+
+
+def days_to_dates(origin: pd.Timestamp, days: np.ndarray) -> np.ndarray:
+    """Days from a day as datetime64[us]; NaN becomes NaT."""
+    out = np.full(len(days), np.datetime64("NaT"), "datetime64[us]")
+    known = ~np.isnan(days)
+    start = origin.to_datetime64().astype("datetime64[D]")
+    out[known] = (start + days[known].astype(np.int64)).astype("datetime64[us]")
+    return out

@@ -1,0 +1,239 @@
+"""What was known at the end of a day: the only door to history.
+
+`rebuild` filters every table to the rows known by then and derives from them the state of each order line, purchase
+line and stock level. Whatever is fitted, simulated or scored starts here, so an earlier day is the same call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from .errors import UsageError
+from .tables import INPUT, TEXT, conform
+
+if TYPE_CHECKING:
+    from .config import Config
+    from .dataset import Dataset
+
+SKU = ["item_id", "location_id"]
+_ITEM_COLUMNS = [
+    "description", "category", "supplier_id", "unit_cost", "unit_price", "unmet_demand", "backorder_share",
+    "introduced_date", "discontinued_date",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Past:
+    """The company as it was known at the end of `day`.
+
+    >>> from backorder_forecast.dataset import Dataset
+    >>> lines = pd.DataFrame({"order_id": ["o"], "line_id": ["l"], "item_id": ["a"], "qty": [5.0],
+    ...                       "ordered_at": [pd.Timestamp("2026-01-05")]})
+    >>> sent = pd.DataFrame({"line_id": ["l"], "shipped_at": [pd.Timestamp("2026-01-07")], "qty": [2.0]})
+    >>> data = Dataset.of({"order_lines": lines, "shipments": sent})
+    >>> [float(data.as_of(day).lines.open_qty.sum()) for day in ("2026-01-04", "2026-01-06", "2026-01-07")]
+    [0.0, 5.0, 3.0]
+    """
+
+    day: pd.Timestamp
+    config: Config
+    tables: dict[str, pd.DataFrame]
+    given: frozenset[str]
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def lines(self) -> pd.DataFrame:
+        """Every known order line with its open quantity, in the order of line_id."""
+        return _lines(self)
+
+    @cached_property
+    def purchases(self) -> pd.DataFrame:
+        """Every known purchase line with its open quantity, in the order of po_line_id."""
+        return _purchases(self)
+
+    @cached_property
+    def skus(self) -> pd.DataFrame:
+        """Items at locations that any known row speaks of, with what is known of the item; sorted."""
+        return _skus(self)
+
+    @cached_property
+    def stock(self) -> pd.DataFrame:
+        """Physical stock of each SKU at the end of the day (NaN: unknown), row for row with `skus`."""
+        from .stock import stock_levels
+
+        return stock_levels(self)
+
+    @cached_property
+    def policies(self) -> pd.DataFrame:
+        """The policy of each SKU in force, row for row with `skus`; NaN where none is stated."""
+        stated = self.tables["policies"].sort_values([*SKU, "stated_at"], kind="stable")
+        last = stated.drop_duplicates(SKU, keep="last")
+        return self.skus[SKU].merge(last, on=SKU, how="left").reset_index(drop=True)
+
+    def days_since(self, dates: pd.Series) -> np.ndarray:
+        """Whole days from each date to `day` (negative: in the future), NaN where there is no date."""
+        days: np.ndarray = (self.day - dates.dt.floor("D")).dt.days.to_numpy(float)
+        return days
+
+
+def rebuild(data: Dataset, day: pd.Timestamp, config: Config | None = None) -> Past:
+    """Return what `data` knew at the end of `day`. Raises: ``UsageError`` for a day that is none."""
+    if pd.isna(day) or day.tz is not None:
+        raise UsageError(f"as_of needs a calendar day without a time zone, got {day!r}")
+    day = day.floor("D")
+    config = config or data.config
+    tables = {name: _known(name, frame, day) for name, frame in data.tables.items()}
+    if config.data.promised_date_is == "latest" and day < data.default_as_of():
+        for name in ("order_lines", "purchase_lines"):
+            tables[name] = tables[name].assign(promised_date=pd.NaT)
+            tables[name]["promised_date"] = tables[name]["promised_date"].astype("datetime64[us]")
+    tables["order_lines"] = _rewind(tables["order_lines"], data.tables["line_changes"], day)
+    past = Past(day, config, tables, data.given)
+    undated = [x for x in ("items", "calendar", "drivers") if x in data.given and data.tables[x].known_at.isna().all()]
+    if undated:
+        past.notes.append(f"{', '.join(undated)}: undated, so their present content counts as always known")
+    return past
+
+
+def _known(name: str, frame: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    """Rows known at the end of the day; of several versions of a key the one that became known last."""
+    if frame.empty:
+        return frame
+    end = day + pd.Timedelta(days=1)
+    known = frame["known_at"].isna() | (frame["known_at"] < end)
+    dated = INPUT[name].dated
+    if dated:
+        known &= frame[dated] < end
+    frame = frame[known]
+    key = [x for x in INPUT[name].key if x != "known_at"]
+    if key and frame["known_at"].notna().any():
+        frame = frame.sort_values("known_at", kind="stable", na_position="first").drop_duplicates(key, keep="last")
+    return frame.reset_index(drop=True)
+
+
+def _rewind(lines: pd.DataFrame, changes: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    """Order lines with each changed field as it was: the last value known, else the first one."""
+    if changes.empty or lines.empty:
+        return lines
+    changes = changes.sort_values(["line_id", "field", "changed_at"], kind="stable")
+    seen = changes[changes[["changed_at", "known_at"]].max(axis=1) < day + pd.Timedelta(days=1)]
+    first = changes.drop_duplicates(["line_id", "field"]).dropna(subset="old_value")
+    last = seen.drop_duplicates(["line_id", "field"], keep="last")
+    lines = lines.copy()
+    for name in sorted(set(changes["field"]) & set(INPUT["order_lines"].by_name) - {"line_id", "known_at"}):
+        for rows, value in ((first, "old_value"), (last, "value")):
+            new = lines["line_id"].map(rows[rows["field"] == name].set_index("line_id")[value])
+            lines[name] = _replaced(lines[name], new)
+    return conform("order_lines", lines)
+
+
+def _replaced(column: pd.Series, new: pd.Series) -> pd.Series:
+    """`column` with the values of `new` (text) where there are any, in the column's own type."""
+    if pd.api.types.is_bool_dtype(column.dtype):
+        typed = new.str.strip().str.lower().isin(["true", "1", "yes", "t", "y"])
+    elif pd.api.types.is_datetime64_any_dtype(column.dtype):
+        typed = pd.to_datetime(new, errors="coerce", format="ISO8601").astype("datetime64[us]")
+    elif pd.api.types.is_numeric_dtype(column.dtype):
+        typed = pd.to_numeric(new, errors="coerce")
+        new = new.where(typed.notna())
+    else:
+        typed = new
+    return column.where(new.isna(), typed).astype(column.dtype)
+
+
+def _sum_by(rows: pd.DataFrame, key: str, when: str) -> pd.DataFrame:
+    """Units, first and last date of the events of each key."""
+    grouped = rows.groupby(key, sort=False)
+    return pd.DataFrame({"qty": grouped["qty"].sum(), "first": grouped[when].min(), "last": grouped[when].max()})
+
+
+def _attach(frame: pd.DataFrame, key: str, events: pd.DataFrame, names: dict[str, str]) -> None:
+    """Add columns of events (summed by key) to `frame`: units 0 and dates empty where there was none."""
+    found = events.reindex(frame[key].array)
+    for source, name in names.items():
+        values = found[source].to_numpy()
+        frame[name] = np.nan_to_num(values) if source == "qty" else values.astype("datetime64[us]")
+
+
+def _lines(past: Past) -> pd.DataFrame:
+    frame = past.tables["order_lines"].sort_values("line_id", kind="stable").reset_index(drop=True)
+    shipped = _sum_by(past.tables["shipments"], "line_id", "shipped_at")
+    cancelled = _sum_by(past.tables["cancellations"], "line_id", "cancelled_at")
+    _attach(frame, "line_id", shipped, {"qty": "shipped_qty", "last": "last_shipped_at"})
+    _attach(frame, "line_id", cancelled, {"qty": "cancelled_qty", "last": "last_cancelled_at"})
+    frame["open_qty"] = _open(frame["qty"] - frame["shipped_qty"] - frame["cancelled_qty"])
+    ordered = frame["ordered_at"].dt.floor("D")
+    wish = frame["requested_date"] if past.config.data.requested_date_is == "not_before" else ordered
+    frame["wanted_date"] = wish.where(wish > ordered, ordered)
+    frame["first_promised_date"] = frame["promised_date"]
+    _promises(frame, "line_id", past.tables["line_promises"], past.config)
+    age = past.days_since(frame["wanted_date"])
+    limit = past.config.queue.stale_line_days
+    frame["is_stale"] = (age > limit) & (frame["open_qty"] > 0) if limit else np.zeros(len(frame), bool)
+    return frame
+
+
+def _open(units: pd.Series) -> pd.Series:
+    # sums of fractions must not leave a crumb that waits for ever
+    return units.where(units > 1e-9, 0.0)
+
+
+def _promises(frame: pd.DataFrame, key: str, stated: pd.DataFrame, config: Config) -> None:
+    """The promise in force (the latest stated) and the first one, from the row and the log of statements."""
+    if stated.empty:
+        return
+    stated = stated.sort_values([key, "stated_at", "promised_date"], kind="stable")
+    latest = stated.drop_duplicates(key, keep="last").set_index(key)["promised_date"].reindex(frame[key].array)
+    first = stated.drop_duplicates(key).set_index(key)["promised_date"].reindex(frame[key].array)
+    on_row = frame["promised_date"].to_numpy()
+    frame["promised_date"] = np.where(latest.isna(), on_row, latest.to_numpy())
+    use_row = first.isna() if config.data.promised_date_is == "latest" else ~np.isnat(on_row) | first.isna()
+    frame["first_promised_date"] = np.where(use_row, on_row, first.to_numpy())
+
+
+def _purchases(past: Past) -> pd.DataFrame:
+    frame = past.tables["purchase_lines"].sort_values("po_line_id", kind="stable").reset_index(drop=True)
+    received = _sum_by(past.tables["receipts"], "po_line_id", "received_at")
+    cancelled = _sum_by(past.tables["purchase_cancellations"], "po_line_id", "cancelled_at")
+    names = {"qty": "received_qty", "first": "first_received_at", "last": "last_received_at"}
+    _attach(frame, "po_line_id", received, names)
+    _attach(frame, "po_line_id", cancelled, {"qty": "cancelled_qty", "last": "last_cancelled_at"})
+    frame["open_qty"] = _open(frame["qty"] - frame["received_qty"] - frame["cancelled_qty"])
+    by_item = past.tables["items"].drop_duplicates("item_id").set_index("item_id")["supplier_id"]
+    known = frame["supplier_id"].where(frame["supplier_id"].notna(), frame["item_id"].map(by_item))
+    frame["supplier_id"] = known.fillna("unknown").astype(TEXT)
+    frame["first_promised_date"] = frame["promised_date"]
+    _promises(frame, "po_line_id", past.tables["purchase_promises"], past.config)
+    return frame
+
+
+def _skus(past: Past) -> pd.DataFrame:
+    names = ("order_lines", "stock", "purchase_lines", "policies", "stock_movements")
+    pairs = pd.concat([past.tables[x][SKU].drop_duplicates() for x in names], ignore_index=True)
+    skus = pairs.drop_duplicates().sort_values(SKU, kind="stable").reset_index(drop=True)
+    items = past.tables["items"].drop_duplicates("item_id")[["item_id", *_ITEM_COLUMNS]]
+    skus = skus.merge(items, on="item_id", how="left")
+    default = past.config.data
+    skus["unmet_demand"] = skus["unmet_demand"].fillna(default.unmet_demand)
+    share = skus["backorder_share"].fillna(0.5 if default.backorder_share is None else default.backorder_share)
+    fixed = skus["unmet_demand"].map({"backorder": 1.0, "lost": 0.0})
+    skus["backorder_share"] = fixed.where(fixed.notna(), share).astype(float)
+    return skus
+
+
+def sku_codes(past: Past, frame: pd.DataFrame) -> np.ndarray:
+    """The row of each (item_id, location_id) of `frame` in `past.skus`; -1 where it is not among them."""
+    skus = past.skus
+    items = pd.Index(skus["item_id"].unique())
+    places = pd.Index(skus["location_id"].unique())
+    width = max(len(places), 1)
+    table = items.get_indexer(skus["item_id"]) * width + places.get_indexer(skus["location_id"])
+    item, place = items.get_indexer(frame["item_id"]), places.get_indexer(frame["location_id"])
+    row = pd.Index(table).get_indexer(item * width + place)
+    codes: np.ndarray = np.where((item >= 0) & (place >= 0), row, -1)
+    return codes

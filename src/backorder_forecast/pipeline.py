@@ -1,0 +1,167 @@
+"""`run`: the whole flow, from a data set to a `Run`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from . import eta, evaluate, reorder, risk
+from .config import Config
+from .demand import Demand, forecast_demand
+from .lead_time import LeadTimes, fit_lead_times
+from .past import Past, rebuild, sku_codes
+from .policy import set_policies
+from .queue import Outcomes, simulate
+from .result import Run
+from .service import learn_service
+from .supply import forecast_supply
+
+if TYPE_CHECKING:
+    from .dataset import Dataset
+
+Progress = Callable[[str], Any]
+
+
+def run(
+    data: Dataset,
+    as_of: str | pd.Timestamp | None = None,
+    config: Config | None = None,
+    seed: int | None = None,
+    *,
+    demand: Demand | None = None,
+    lead_times: LeadTimes | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Do the main job on what was known at the end of `as_of` (default: the latest day of the data).
+
+    `demand` and `lead_times` replace those stages. Raises: ``UsageError`` for a day that is none.
+    """
+    config = config or data.config
+    seed = config.simulation.seed if seed is None else seed
+    say = progress or (lambda stage: None)
+    day = data.default_as_of() if as_of is None else pd.Timestamp(as_of)
+    past = rebuild(data, day, config)
+    told = _Told(past, seed)
+    if "order_lines" in past.given:
+        say("demand")
+        told.demand = demand or forecast_demand(past)
+    if "purchase_lines" in past.given or told.can_simulate:
+        say("lead times")
+        told.lead_times = lead_times or fit_lead_times(past)
+    if told.can_simulate:
+        say("queue")
+        told.outcomes = _simulate(past, told.demand, told.lead_times, seed)
+    say("tables")
+    told.make_tables()
+    if told.outcomes is not None and config.replay.days:
+        say("replay")
+        told.add_replay(evaluate.replay(data, config=config, before=past.day, seed=seed))
+    return told.as_run(data)
+
+
+def _simulate(past: Past, demand: Demand | None, lead_times: LeadTimes | None, seed: int) -> Outcomes:
+    assert demand is not None
+    assert lead_times is not None
+    policies = set_policies(past, demand, lead_times)
+    supply = forecast_supply(past, lead_times)
+    return simulate(
+        past, demand, supply, seed=seed, policies=policies, service=learn_service(past), paths=_worth_drawing(past)
+    )
+
+
+def _worth_drawing(past: Past) -> np.ndarray:
+    """The SKUs with the most units waiting: their projected stock is recorded for the report."""
+    waiting = past.lines[past.lines["open_qty"] > 0]
+    units = np.bincount(sku_codes(past, waiting), waiting["open_qty"], len(past.skus))
+    units[past.stock["on_hand"].isna().to_numpy()] = -1.0
+    order = np.argsort(-units, kind="stable")
+    return order[units[order] >= 0][: past.config.report.charts]
+
+
+class _Told:
+    """What a run can say so far, and why it cannot say the rest."""
+
+    def __init__(self, past: Past, seed: int) -> None:
+        self.past, self.seed = past, seed
+        self.demand: Demand | None = None
+        self.lead_times: LeadTimes | None = None
+        self.outcomes: Outcomes | None = None
+        self.tables: dict[str, pd.DataFrame] = {}
+        self.state: dict[str, pd.DataFrame] = {}
+        self.missing: dict[str, str] = {}
+        self.notes = list(past.notes)
+
+    @property
+    def can_simulate(self) -> bool:
+        """Orders and stock are enough; without purchases under stated lead times."""
+        return {"order_lines", "stock"} <= self.past.given
+
+    def make_tables(self) -> None:
+        """Every output table that can be said, and a reason for each that cannot."""
+        self._part("demand_forecast", self.demand, lambda x: x.table(), "there are no order_lines")
+        bought = self.lead_times if "purchase_lines" in self.past.given else None
+        self._part("lead_times", bought, lambda x: x.table(), "there are no purchase_lines")
+        self._part("purchase_eta", bought, lambda x: eta.purchase_eta(self.past, x), "there are no purchase_lines")
+        absent = [x for x in ("order_lines", "stock") if x not in self.past.given]
+        why = f"there is no {' and no '.join(absent)} table"
+        self._part("line_eta", self.outcomes, eta.line_eta, why)
+        self._part("order_eta", self.outcomes, lambda x: eta.order_eta(x, self.tables["line_eta"]), why)
+        self._part("backorder_risk", self.outcomes, risk.backorder_risk, why)
+        self._part("reorder_points", self.outcomes, reorder.reorder_points, why)
+        if self.outcomes is not None:
+            self.state["stock_paths"] = risk.stock_paths(self.outcomes)
+        self._notes()
+
+    def _part(self, name: str, stage: Any, make: Callable[[Any], pd.DataFrame], why: str) -> None:
+        if stage is None:
+            self.missing[name] = why
+        else:
+            self.tables[name] = make(stage)
+
+    def _notes(self) -> None:
+        past = self.past
+        for stage in (self.demand, self.lead_times, self.outcomes and self.outcomes.service):
+            self.notes += list(stage.notes) if stage is not None else []
+        if self.outcomes is None:
+            return
+        self.notes.append(f"customers who wait leave with a chance of {self.outcomes.service.hazard:.2%} a day, as in the past")
+        unknown = past.stock["on_hand"].isna()
+        if unknown.any():
+            reasons = past.stock.loc[unknown, "reason"].value_counts().sort_index()
+            told = "; ".join(f"{count}: {reason}" for reason, count in reasons.items())
+            self.notes.append(f"stock of {int(unknown.sum())} of {len(past.stock)} items at locations is unknown ({told})")
+        derived = int((~self.outcomes.policies.frame["stated"]).sum())
+        if derived:
+            self.notes.append(f"{derived} items at locations state no policy: theirs is derived from demand over the lead time")
+        if "purchase_lines" not in past.given:
+            self.notes.append("no purchases: lead times are the planned ones of the policies")
+        measures = self.outcomes.policies.frame["service_measure"]
+        if (measures == "wait").any():
+            self.notes.append("service measure 'wait' is not computed yet: cycle service is shown instead")
+        stale = int(past.lines["is_stale"].sum())
+        if stale:
+            self.notes.append(f"{stale} stale lines are listed and hold nobody up")
+
+    def add_replay(self, replayed: evaluate.Replay) -> None:
+        """Past days by the same code."""
+        self.tables["scorecard"] = replayed.scorecard
+        self.state["replay_lines"] = replayed.lines
+        self.notes += replayed.notes
+
+    def as_run(self, data: Dataset) -> Run:
+        """The finished run."""
+        past = self.past
+        self.tables["rejected_rows"], self.tables["cleaning_log"] = data.rejected_rows, data.cleaning_log
+        state = {"lines": past.lines, "purchases": past.purchases, "skus": past.skus, "stock": past.stock}
+        state |= {"shipments": past.tables["shipments"], "cancellations": past.tables["cancellations"]}
+        manifest = {
+            "inputs": [vars(x) for x in data.inputs],
+            "rows": {name: len(data.tables[name]) for name in sorted(data.given)},
+            "warnings": list(data.warnings),
+        }
+        ship_dates = self.outcomes.ship_dates if self.outcomes is not None else None
+        return Run(past.day, past.config, self.seed, self.tables, state | self.state, self.notes, self.missing,
+                   manifest, ship_dates)  # fmt: skip

@@ -1,0 +1,374 @@
+"""Waiting lines, supply, demand, policy and rule to outcomes: which line leaves when, in every scenario."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from .core import queue_kernel as kernel
+from .core.chance import find_day, sample_geometric, uniform
+from .errors import UsageError
+from .executors import run_partitions
+from .law import Law
+from .past import SKU, sku_codes
+from .policy import Policies, set_policies
+from .service import Service, learn_service
+from .streams import keys, text_hashes
+from .supply import Supply
+
+if TYPE_CHECKING:
+    from .config import Config
+    from .demand import Demand
+    from .past import Past
+
+RULES = ("first_come", "priority")
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What happened over the scenarios.
+
+    lines: the simulated lines in the kernel's order (with sku, the row in `past.skus`); simulated [n]: which SKUs
+    were; tally: the kernel's counts with planned orders; open_only: its risk counts without them; order_days
+    [orders × scenarios]: the day on which the last line of an order of several leaves; orders: their ids.
+    """
+
+    past: Past
+    demand: Demand
+    supply: Supply
+    policies: Policies
+    service: Service
+    config: Config
+    seed: int
+    lines: pd.DataFrame
+    line_records: np.ndarray
+    sku_rows: np.ndarray
+    tally: kernel.Tally
+    open_only: kernel.Tally
+    orders: pd.DataFrame
+    order_days: np.ndarray
+    path_skus: np.ndarray
+
+    @property
+    def scenarios(self) -> int:
+        """Number of scenarios."""
+        return self.config.simulation.scenarios
+
+    @property
+    def horizon(self) -> int:
+        """Days simulated."""
+        return self.config.simulation.horizon_days
+
+    @cached_property
+    def own_dates(self) -> Law:
+        """The law of the day on which each simulated line is complete, whatever its order waits for."""
+        return self._law(self.tally.line_day["leaves"])
+
+    @cached_property
+    def next_dates(self) -> Law:
+        """The law of the day on which the next piece of each simulated line leaves."""
+        return self._law(self.tally.line_day["first"])
+
+    @cached_property
+    def ship_dates(self) -> Law:
+        """The law of the day on which each simulated line leaves: with its order where that ships complete."""
+        table = self.own_dates.table.copy()
+        order = self.lines["order_row"].to_numpy()
+        tied = self.lines["ship_complete"].to_numpy(bool) & (order >= 0)
+        table[tied] = self.order_law.table[order[tied]]
+        return Law(self.lines[["line_id"]], table, start=1, origin=self.past.day)
+
+    @cached_property
+    def order_law(self) -> Law:
+        """The law of the day on which the last line leaves, of each order with several simulated lines."""
+        days = np.arange(1, self.horizon + 1)
+        table = np.stack([(self.order_days <= d).mean(axis=1) for d in days], axis=1) if len(self.orders) else np.zeros((0, len(days)))
+        return Law(self.orders[["order_id"]], table, start=1, origin=self.past.day)
+
+    def _law(self, counts: np.ndarray) -> Law:
+        table = np.cumsum(counts[:, 1 : self.horizon + 1], axis=1) / self.scenarios
+        return Law(self.lines[["line_id"]], table, start=1, origin=self.past.day)
+
+
+def simulate(
+    past: Past, demand: Demand, supply: Supply, *, rule: str | None = None, seed: int | None = None,
+    policies: Policies | None = None, service: Service | None = None, paths: np.ndarray | None = None,
+) -> Outcomes:  # fmt: skip
+    """Simulate the queue of every SKU whose stock is known against demand and supply.
+
+    rule: one of RULES (default: the configuration's); paths: rows of `past.skus` whose stock is recorded by day.
+    Raises: ``UsageError`` for an unknown rule.
+    """
+    config = past.config
+    rule = rule or config.queue.rule
+    if rule not in RULES:
+        raise UsageError(f"unknown rule {rule!r}; known: {', '.join(RULES)}")
+    seed = config.simulation.seed if seed is None else seed
+    policies = policies or set_policies(past, demand, supply.lead_times)
+    service = service or learn_service(past)
+    build = _Builder(past, demand, supply, policies, service, rule, seed, paths)
+    problem, cost = build.problem(), build.cost
+    tally = build.tally(problem, paths=True)
+    run_partitions(lambda a, b: kernel.simulate_components(problem, tally, a, b), cost, config.simulation.jobs)
+    short = build.open_only(problem)
+    open_only = build.tally(short, paths=False)
+    run_partitions(lambda a, b: kernel.simulate_components(short, open_only, a, b), cost, config.simulation.jobs)
+    orders, order_days = build.order_days(tally.own_day)
+    return Outcomes(
+        past, demand, supply, policies, service, config, seed, build.lines, problem.line, build.sku_rows, tally,
+        open_only, orders, order_days, build.path_skus,
+    )  # fmt: skip
+
+
+def natural_key(text: str) -> str:
+    """A key that sorts runs of digits as numbers.
+
+    >>> sorted(["L10", "L9", "L1"], key=natural_key)
+    ['L1', 'L9', 'L10']
+    """
+    return re.sub(r"\d+", lambda run: run.group().lstrip("0").rjust(24, "0"), text)
+
+
+def service_order(lines: pd.DataFrame, by_priority: bool) -> pd.DataFrame:
+    """Sort lines by SKU and service order: class, wanted day, ordered_at, sequence, line_id in natural order."""
+    lines = lines.assign(natural=[natural_key(x) for x in lines["line_id"]])
+    lines["class"] = lines["priority"] if by_priority else 0
+    by = ["component", "sku", "class", "wanted_date", "ordered_at", "sequence", "natural", "line_id"]
+    return lines.sort_values(by, na_position="last", kind="stable", ignore_index=True)
+
+
+class _Builder:
+    """Lays the frames out as the kernel's arrays: SKUs by component, lines and purchases by SKU."""
+
+    def __init__(
+        self, past: Past, demand: Demand, supply: Supply, policies: Policies, service: Service, rule: str, seed: int,
+        paths: np.ndarray | None,
+    ) -> None:  # fmt: skip
+        self.past, self.demand, self.supply, self.policies, self.service = past, demand, supply, policies, service
+        self.seed, self.by_priority = seed, rule == "priority"
+        self.scenarios = past.config.simulation.scenarios
+        self.horizon = past.config.simulation.horizon_days
+        known = past.stock["on_hand"].notna().to_numpy()
+        waiting = past.lines[(past.lines["open_qty"] > 0) & ~past.lines["is_stale"]]
+        waiting = waiting.assign(sku=sku_codes(past, waiting))
+        waiting = waiting[known[waiting["sku"].to_numpy()]]
+        self._set_components(known, waiting)
+        waiting = waiting.assign(component=self.component_of[waiting["sku"]])
+        self.lines = service_order(waiting, self.by_priority)
+        self._set_orders()
+        self._set_purchases()
+        chosen = np.zeros(0, np.int64) if paths is None else np.asarray(paths)
+        self.path_skus = chosen[known[chosen]] if len(chosen) else chosen
+
+    def _set_components(self, known: np.ndarray, waiting: pd.DataFrame) -> None:
+        """SKUs that ship-complete orders tie together are simulated together; others by themselves."""
+        tied = waiting[waiting["ship_complete"]]
+        several = tied.groupby("order_id")["line_id"].transform("size") > 1
+        tied = tied[several]
+        first = tied.groupby("order_id")["sku"].transform("min").to_numpy()
+        n = len(known)
+        graph = coo_matrix((np.ones(len(tied)), (first, tied["sku"].to_numpy())), shape=(n, n))
+        label = connected_components(graph, directed=False)[1]
+        rows = np.flatnonzero(known)
+        # components in the order of their first SKU, so that the layout follows the sorted texts
+        rank = pd.Series(rows, index=label[rows]).groupby(level=0).min()
+        place = rank.reindex(label).to_numpy()
+        self.component_of = np.where(known, np.nan_to_num(place, nan=-1), -1).astype(np.int64)
+        self.sku_rows = rows[np.lexsort((rows, self.component_of[rows]))]
+        self.place = np.full(n, -1)
+        self.place[self.sku_rows] = np.arange(len(self.sku_rows))
+
+    def _set_orders(self) -> None:
+        """Number orders of several lines, and those that ship complete by component."""
+        lines = self.lines
+        size = lines.groupby("order_id")["line_id"].transform("size").to_numpy() if len(lines) else np.zeros(0)
+        ids = lines.loc[size > 1, "order_id"].drop_duplicates().sort_values()
+        self.order_ids = pd.DataFrame({"order_id": ids.to_numpy()})
+        lines["order_row"] = np.where(size > 1, pd.Index(ids).get_indexer(lines["order_id"]), -1)
+        complete = (size > 1) & lines["ship_complete"].to_numpy(bool)
+        firm = lines.loc[complete, ["component", "order_id"]].drop_duplicates().sort_values(["component", "order_id"])
+        self.firm_component = firm["component"].to_numpy()
+        lines["firm_row"] = np.where(complete, pd.Index(firm["order_id"]).get_indexer(lines["order_id"]), -1)
+        self.slots = np.cumsum(size > 1) - 1
+        lines["slot"] = np.where(size > 1, self.slots, -1)
+
+    def _set_purchases(self) -> None:
+        rows = self.supply.purchases
+        code = sku_codes(self.past, rows)
+        place = np.where(code >= 0, self.place[code], -1)
+        # by SKU, then by the day ordered: the order in which receipts of one day are counted
+        order = np.lexsort((rows["po_line_id"].to_numpy(object), rows["ordered_at"].to_numpy(), place))
+        self.po_rows = order[place[order] >= 0]
+        self.po_place = place[self.po_rows]
+
+    @property
+    def cost(self) -> np.ndarray:
+        """Rough cost of each component."""
+        edges = self._component_edges()
+        lines = np.bincount(self.place[self.lines["sku"]], minlength=len(self.sku_rows))
+        per_sku = np.concatenate([[0], np.cumsum(20.0 + lines)])
+        return np.diff(per_sku[edges])
+
+    def _component_edges(self) -> np.ndarray:
+        component = self.component_of[self.sku_rows]
+        return np.concatenate([np.flatnonzero(np.diff(component, prepend=-2)), [len(component)]])
+
+    def problem(self) -> kernel.Problem:
+        """The kernel's input, with planned orders."""
+        demand, rows, day = self.demand, self.sku_rows, self.past.day
+        edges = self._component_edges()
+        component = np.zeros(len(edges), kernel.COMPONENT)
+        component["sku"] = edges
+        firsts = self.component_of[self.sku_rows][edges[:-1]] if len(rows) else np.zeros(0, np.int64)
+        component["order"][:-1] = np.searchsorted(self.firm_component, firsts)
+        component["order"][-1] = len(self.firm_component)
+        sku, line = self._skus(), self._lines()
+        class_from = np.stack(
+            [self._class_edges(c) for c in demand.classes] + [sku["line_to"]], axis=1
+        ) if len(rows) else np.zeros((0, 2), np.int64)  # fmt: skip
+        calendar, working_days = self._calendar()
+        return kernel.Problem(
+            sku, line, class_from, np.ascontiguousarray(demand.class_share[rows]),
+            text_hashes([f"class {c}" for c in demand.classes]),
+            np.ascontiguousarray(demand.weekday[rows]), np.ascontiguousarray(demand.levels[rows]),
+            self._line_draws(), self.supply.purchases["open_qty"].to_numpy(float)[self.po_rows].copy(),
+            np.ascontiguousarray(self.supply.draws(self.scenarios, self.seed)[self.po_rows]), self._new_lead(),
+            calendar, working_days, component,
+            np.bincount(self.lines["firm_row"][self.lines["firm_row"] >= 0], minlength=len(self.firm_component)),
+            self._risk_days(), self.horizon, self.scenarios, (day.day_of_week + 1) % 7, day.toordinal() + 1, True,
+        )  # fmt: skip
+
+    def _risk_days(self) -> np.ndarray:
+        days = {min(x, self.horizon) for x in self.past.config.risk.horizons} | {self.horizon}
+        return np.array(sorted(days), np.int64)
+
+    def _class_edges(self, value: int) -> np.ndarray:
+        """Where the lines of a class (or a later one) begin, by SKU."""
+        lines = self.lines
+        place = self.place[lines["sku"]]
+        before = np.bincount(place[lines["class"].to_numpy() < value], minlength=len(self.sku_rows))
+        return self._line_starts()[:-1] + before
+
+    def _line_starts(self) -> np.ndarray:
+        count = np.bincount(self.place[self.lines["sku"]], minlength=len(self.sku_rows))
+        return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+
+    def _skus(self) -> np.ndarray:
+        past, demand, rows = self.past, self.demand, self.sku_rows
+        policy = self.policies.frame.iloc[rows]
+        out = np.zeros(len(rows), kernel.SKU)
+        texts = [past.skus[x].iloc[rows] for x in SKU]
+        out["key"], out["lead_key"] = keys(self.seed, "demand", *texts), keys(self.seed, "new order", *texts)
+        # blocked units lie there but cannot be allocated; `on_hand` does not count them
+        out["free"] = past.stock["on_hand"].to_numpy()[rows]
+        starts = self._line_starts()
+        out["line_from"], out["line_to"] = starts[:-1], starts[1:]
+        po = np.concatenate([[0], np.cumsum(np.bincount(self.po_place, minlength=len(rows)))])
+        out["po_from"], out["po_to"] = po[:-1], po[1:]
+        out["size"], out["theta"], out["unit"] = demand.size[rows], demand.theta[rows], demand.unit[rows]
+        out["start_day"], out["end_day"] = demand.start_day[rows], demand.end_day[rows]
+        out["queue_share"] = past.skus["backorder_share"].to_numpy()[rows]
+        out["hazard"] = self.service.hazard
+        out["policy"] = policy["kind"]
+        for name in ("reorder_point", "order_qty", "order_up_to", "pack_size", "min_order_qty", "max_stock"):
+            out[name] = policy[name].fillna(0.0)
+        out["order_qty"] = np.where(out["order_qty"] > 0, out["order_qty"], 1.0)
+        out["review_days"], out["review_phase"] = policy["review_days"].clip(lower=1), policy["review_phase"]
+        out["lead_row"] = policy["lead_row"]
+        place = pd.Index(self.service.locations).get_indexer(past.skus["location_id"].iloc[rows])
+        out["location"], out["path"] = place, -1
+        out["path"][self.place[self.path_skus]] = np.arange(len(self.path_skus))
+        return out
+
+    def _lines(self) -> np.ndarray:
+        lines = self.lines
+        out = np.zeros(len(lines), kernel.LINE)
+        out["need"] = lines["open_qty"]
+        out["wanted"] = -self.past.days_since(lines["wanted_date"])
+        out["pieces"] = lines["allow_partial"].to_numpy(bool) & (lines["firm_row"].to_numpy() < 0)
+        out["order"], out["slot"] = lines["firm_row"], lines["slot"]
+        purchases = np.bincount(self.po_place, minlength=len(self.sku_rows))
+        width = kernel.FIRST_PURCHASE + purchases[self.place[lines["sku"]]]
+        out["peg_from"] = np.concatenate([[0], np.cumsum(width)[:-1]]) if len(lines) else 0
+        self.peg_width = width
+        return out
+
+    def _line_draws(self) -> np.ndarray:
+        lines, never = self.lines, self.horizon + 1
+        out = np.zeros((len(lines), self.scenarios), kernel.LINE_DRAW)
+        cancel = np.zeros(out.shape, np.int16)
+        start = np.maximum(-self.past.days_since(lines["wanted_date"]), 0).astype(np.int64)
+        hazard = np.full(len(lines), self.service.hazard)
+        sample_geometric(hazard, start, keys(self.seed, "patience", lines["line_id"]), never, cancel)
+        out["cancel"] = np.where(cancel < never, cancel, 0)
+        # the lines of a ship-complete order leave together, so they share one handling time
+        entity = lines["order_id"].where(lines["firm_row"] >= 0, lines["line_id"])
+        place = pd.Index(self.service.locations).get_indexer(lines["location_id"])
+        key = keys(self.seed, "handling", entity)
+        for i in range(len(lines)):
+            law = self.service.handling[place[i]]
+            if law[0] < 1.0:
+                out["handling"][i] = [find_day(law, uniform(key[i], k, 0)) for k in range(self.scenarios)]
+        return out
+
+    def _new_lead(self) -> np.ndarray:
+        if len(self.supply.lead_times.purchases):
+            return np.ascontiguousarray(self.supply.lead_times.laws)
+        return np.ascontiguousarray(_stated_lead_laws(self.past, self.policies))
+
+    def _calendar(self) -> tuple[np.ndarray, np.ndarray]:
+        n, width = len(self.service.locations), self.horizon + 2
+        calendar = np.zeros((n, width), kernel.CALENDAR)
+        days = np.full((n, width + 1), self.horizon + 1, np.int64)
+        for i, working in enumerate(self.service.working):
+            mine = np.flatnonzero(working[: self.horizon + 1])
+            mine = mine[mine >= 1]
+            days[i, : len(mine)] = mine
+            calendar["working"][i] = working
+            calendar["next"][i] = np.searchsorted(mine, np.arange(width))
+        return calendar, days
+
+    def open_only(self, problem: kernel.Problem) -> kernel.Problem:
+        """The same futures without planned orders, as far as risk is asked for."""
+        longest = int(problem.risk_days[:-1].max(initial=1))
+        sku = problem.sku.copy()
+        sku["path"] = -1
+        return problem._replace(sku=sku, with_planned=False, horizon=longest,
+                                risk_days=problem.risk_days[problem.risk_days <= longest].copy())  # fmt: skip
+
+    def tally(self, problem: kernel.Problem, *, paths: bool) -> kernel.Tally:
+        """Empty counters for a problem."""
+        n, days = problem.sku.size, problem.horizon + 2
+        recorded = len(self.path_skus) if paths else 0
+        return kernel.Tally(
+            np.zeros((problem.line.size, days), kernel.LINE_DAY),
+            np.zeros((int((self.lines["slot"] >= 0).sum()), self.scenarios), np.int16),
+            np.zeros(problem.line.size, np.int64),
+            np.zeros(int(self.peg_width.sum()), np.int64),
+            np.zeros((n, problem.risk_days.size), kernel.RISK),
+            np.zeros((n, days), np.int64),
+            np.zeros((n, 2), np.int64),
+            np.zeros((recorded, 2, self.scenarios, problem.horizon), np.float32),
+            np.zeros((0, self.scenarios, 4)),
+        )
+
+    def order_days(self, own_day: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+        """The day on which the last line of each order of several leaves, by scenario."""
+        out = np.zeros((len(self.order_ids), self.scenarios), np.int16)
+        rows = self.lines.loc[self.lines["slot"] >= 0, "order_row"].to_numpy()
+        np.maximum.at(out, rows, own_day)
+        return self.order_ids, out
+
+
+def _stated_lead_laws(past: Past, policies: Policies) -> np.ndarray:
+    """Certain lead times where no purchase was ever seen: the policies' planned ones, one row for all."""
+    days = past.policies["planned_lead_time_days"].dropna()
+    lead = int(days.median()) if len(days) else 0
+    return (np.arange(past.config.simulation.horizon_days + 1) >= lead).astype(float)[None]

@@ -1,0 +1,137 @@
+"""One run: its tables, laws and notes, and the questions that it answers.
+
+A :class:`Run` is what :func:`backorder_forecast.run` returns and what :func:`open_run` reads back from disk;
+the two are the same object, so whatever can be asked of one can be asked of the other.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from . import storage
+from .answer import Answer, answer
+from .config import Config
+from .errors import NotAvailable, did_you_mean
+
+if TYPE_CHECKING:
+    from .law import Law
+
+LATER = {"explain", "promise", "what_if", "compare", "notices", "promises_to_state", "messages"}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Run:
+    """The results of one day, as tables by name.
+
+    Parameters
+    ----------
+    as_of : the day at whose end the past was looked at; forecasts begin the day after.
+    config : the effective configuration.
+    seed : the whole number from which every draw was made.
+    tables : output tables of the contract by name; each is also an attribute (``run.line_eta``).
+    state : frames that later calls need: ``lines`` (every known line), ``shipments``, ``cancellations``,
+        ``stock_paths``, ``replay_lines``, ``skus``.
+    notes : what a reader must know about how the numbers came about.
+    missing : table → why this run could not say it.
+    manifest : inputs, cleaning counts, timings; written to ``manifest.json``.
+    ship_dates : a law over the open lines: the day on which each leaves.
+
+    Raises ``NotAvailable`` (an ``AttributeError``) when a table is asked for that this run could not make.
+
+    >>> run = Run(pd.Timestamp("2026-06-30"), Config(), seed=1, tables={"line_eta": pd.DataFrame()},
+    ...           missing={"backorder_risk": "there is no stock table"})
+    >>> len(run.line_eta)
+    0
+    >>> run.backorder_risk
+    Traceback (most recent call last):
+        ...
+    backorder_forecast.errors.NotAvailable: this run has no backorder_risk: there is no stock table
+    """
+
+    as_of: pd.Timestamp
+    config: Config
+    seed: int
+    tables: Mapping[str, pd.DataFrame]
+    state: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    ship_dates: Law | None = None
+
+    def __getattr__(self, name: str) -> pd.DataFrame:
+        """Return the output table ``name``."""
+        if name.startswith("_") or name in self.__dataclass_fields__:
+            raise AttributeError(name)  # copying and pickling ask for these before the fields exist
+        if name in self.tables:
+            return self.tables[name]
+        raise NotAvailable(f"this run has no {name}{self._why_not(name)}")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*object.__dir__(self), *self.tables})
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """Return an output table, or None where this run has none; see ``missing`` for why."""
+        return self.tables.get(name)
+
+    def show(
+        self,
+        order_id: str | None = None,
+        *,
+        line_id: str | None = None,
+        customer_id: str | None = None,
+    ) -> Answer:
+        """Answer "where is my order?" for one order, line or customer, shipped and cancelled lines included.
+
+        The answer prints as text, renders in a notebook, and gives ``.to_dict()`` and ``.frame``.
+        Raises ``UsageError`` for an id that is not known on ``as_of``, naming close ones.
+        """
+        return answer(self, order_id=order_id, line_id=line_id, customer_id=customer_id)
+
+    def save(self, out: str | Path, *, files: Mapping[str, bytes] | None = None) -> Path:
+        """Write the run to ``out/<as_of>/``, whole or not at all, and return that folder.
+
+        What an earlier run of the same day left there is replaced. ``files`` are further files of the folder
+        by name, e.g. ``report.html``. Raises ``FolderLocked`` when another run is writing there.
+        """
+        with storage.hold(out, self.as_of) as held:
+            return storage.write_run(self, held, files=files)
+
+    def _why_not(self, name: str) -> str:
+        if name in self.missing:
+            return f": {self.missing[name]}"
+        if name in LATER:
+            return ": this version does not make it yet"
+        return did_you_mean(name, [*self.tables, *self.missing])
+
+    def __repr__(self) -> str:
+        tables = ", ".join(f"{name} {len(frame):,}" for name, frame in self.tables.items())
+        missing = f"; cannot say {', '.join(self.missing)}" if self.missing else ""
+        return f"Run(as_of={self.as_of.date()}, seed={self.seed}: {tables or 'no tables'}{missing})"
+
+    def _repr_html_(self) -> str:
+        told = [(name, f"{len(frame):,} rows") for name, frame in self.tables.items()]
+        told += [(name, f"not available: {why}") for name, why in self.missing.items()]
+        rows = "".join(
+            f"<tr><th scope='row' style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
+            for name, text in told
+        )
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        return (
+            f"<p><b>Run as of {self.as_of.date()}</b>, seed {self.seed}</p><table>{rows}</table>"
+            f"<details><summary>{len(self.notes)} notes</summary><ul>{notes}</ul></details>"
+        )
+
+
+def open_run(path: str | Path) -> Run:
+    """Read a run folder (``OUT/<as_of>``) back as the same object.
+
+    Raises ``UsageError`` when the folder is not there or is not a run folder.
+    """
+    return Run(**storage.read_run(path))

@@ -1,0 +1,134 @@
+"""Small random queue problems, as the kernel and as the oracle want them."""
+
+import numpy as np
+
+from backorder_forecast.core import queue_kernel as qk
+from tests.oracles.queue_day import Line
+
+HORIZON = 25
+
+
+def blank(n_sku, n_lines, n_po, scenarios, *, classes=1, locations=1, orders=0, horizon=HORIZON, slots=0):
+    """A problem without demand, policy or handling, each SKU its own component, and an empty tally for it."""
+    sku = np.zeros(n_sku, qk.SKU)
+    sku["end_day"], sku["start_day"], sku["path"], sku["queue_share"], sku["unit"] = horizon, 1, -1, 1.0, 1.0
+    sku["review_days"], sku["pack_size"], sku["max_stock"] = 1, 1.0, np.inf
+    line = np.zeros(n_lines, qk.LINE)
+    line["order"], line["slot"] = -1, -1
+    calendar = np.zeros((locations, horizon + 2), qk.CALENDAR)
+    calendar["working"], calendar["next"] = 1, np.arange(horizon + 2)
+    working_days = np.tile(np.arange(horizon + 2), (locations, 1))
+    component = np.zeros(n_sku + 1, qk.COMPONENT)
+    component["sku"] = np.arange(n_sku + 1)
+    line_draw = np.zeros((n_lines, scenarios), qk.LINE_DRAW)
+    po_draw = np.zeros((n_po, scenarios), qk.PURCHASE_DRAW)
+    problem = qk.Problem(
+        sku=sku, line=line, class_from=np.zeros((n_sku, classes + 1), np.int64),
+        class_share=np.ones((n_sku, classes)) / classes, class_salt=np.arange(classes, dtype=np.uint64),
+        weekday=np.ones((n_sku, 7)), levels=np.ones((n_sku, 1)), line_draw=line_draw, po_qty=np.zeros(n_po),
+        po_draw=po_draw, new_lead=np.ones((1, 8)), calendar=calendar, working_days=working_days,
+        component=component, order_lines=np.zeros(orders, np.int64), risk_days=np.array([7, 14, horizon]),
+        horizon=horizon, scenarios=scenarios, first_weekday=0, first_ordinal=700000, with_planned=False,
+    )  # fmt: skip
+    return problem, tally_for(problem, slots=slots, n_po=n_po)
+
+
+def tally_for(problem, *, slots=0, n_po=0, ledger=True, paths=0):
+    n, days = problem.sku.size, problem.horizon + 2
+    return qk.Tally(
+        line_day=np.zeros((problem.line.size, days), qk.LINE_DAY),
+        own_day=np.zeros((slots, problem.scenarios), np.int16),
+        cancelled=np.zeros(problem.line.size, np.int64),
+        peg=np.zeros(problem.line.size * (qk.FIRST_PURCHASE + n_po), np.int64),
+        risk=np.zeros((n, problem.risk_days.size), qk.RISK),
+        first_short=np.zeros((n, days), np.int64),
+        cycles=np.zeros((n, 2), np.int64),
+        paths=np.zeros((paths, 2, problem.scenarios, problem.horizon), np.float32),
+        ledger=np.zeros((n if ledger else 0, problem.scenarios, 4)),
+    )
+
+
+def random_case(rng, *, demand=False):
+    """One to three SKUs at one location, tied by ship-complete orders or not; one scenario."""
+    n_sku, classes = int(rng.integers(1, 4)), int(rng.integers(1, 3))
+    counts = rng.integers(0, 7, n_sku)
+    receipts = rng.integers(0, 5, n_sku)
+    n_lines, n_po = int(counts.sum()), int(receipts.sum())
+    n_orders = int(rng.integers(0, 3)) if n_lines > 1 else 0
+    p, t = blank(n_sku, n_lines, n_po, 1, classes=classes, orders=n_orders, slots=n_lines)
+    p = p._replace(component=np.array([(0, 0), (n_sku, n_orders)], qk.COMPONENT))
+    working = rng.random(HORIZON + 1) < 0.8
+    _set_calendar(p, working)
+    lines = []
+    j = po = 0
+    for g in range(n_sku):
+        row = p.sku[g]
+        row["key"], row["free"] = rng.integers(1 << 60), rng.integers(-3, 8)
+        row["line_from"], row["po_from"] = j, po
+        if demand:
+            row["size"], row["theta"] = rng.uniform(0.05, 1), rng.uniform(0.1, 0.6)
+        place = sorted(
+            (int(rng.integers(classes)), int(rng.choice([-3, -2, -1, 0, 0, rng.integers(1, 15)])), i)
+            for i in range(counts[g])
+        )
+        p.class_from[g] = j + np.searchsorted([x[0] for x in place], np.arange(classes + 1))
+        for c, wanted, i in place:
+            order = int(rng.integers(n_orders)) if n_orders and rng.random() < 0.5 else -1
+            pieces = order < 0 and rng.random() < 0.6
+            need = float(rng.integers(1, 6))
+            p.line[j] = (need, wanted, pieces, order, j, j * (qk.FIRST_PURCHASE + n_po))
+            cancels = int(rng.integers(max(wanted, 0) + 1, 30)) if rng.random() < 0.5 else 0
+            handling = int(rng.choice([0, 0, 1, 2]))
+            p.line_draw[j, 0] = (cancels, handling)
+            lines.append(
+                Line(str(j), str(g), need, (c, wanted, 0, i), wanted, pieces, f"o{order}" if order >= 0 else None,
+                     cancels, handling)
+            )  # fmt: skip
+            if order >= 0:
+                p.order_lines[order] += 1
+            j += 1
+        for _ in range(receipts[g]):
+            qty = float(rng.integers(1, 8))
+            first = float(rng.integers(1, qty + 1))
+            days = np.sort(rng.integers(1, HORIZON + 5, 2))
+            p.po_qty[po] = qty
+            p.po_draw[po, 0] = (days[0], days[1], 0, 0, first)
+            po += 1
+        row["line_to"], row["po_to"] = j, po
+    return p, t, lines
+
+
+def _set_calendar(p, working):
+    """working[d]: day d is a working day; beyond the horizon every day is."""
+    days = [d for d in range(1, HORIZON + 1) if working[d]] + [HORIZON + 1]
+    p.calendar["working"][0] = [0, *working[1:], 1]
+    p.calendar["next"][0] = np.searchsorted(days, np.arange(HORIZON + 2))
+    p.working_days[0] = HORIZON + 1
+    p.working_days[0, : len(days)] = days
+
+
+def oracle_inputs(p):
+    stock = {str(g): float(p.sku["free"][g]) for g in range(p.sku.size)}
+    receipts = []
+    for g in range(p.sku.size):
+        for j in range(p.sku["po_from"][g], p.sku["po_to"][g]):
+            draw = p.po_draw[j, 0]
+            receipts.append((int(draw["first"]), str(g), float(draw["first_qty"])))
+            receipts.append((int(draw["rest"]), str(g), float(p.po_qty[j] - draw["first_qty"])))
+    working = {d for d in range(1, HORIZON + 9) if d > HORIZON or p.calendar["working"][0, d]}
+    return stock, receipts, working
+
+
+def simulated_lines(p):
+    """The kernel's own future demand, as lines for the oracle: they may leave in pieces and never cancel."""
+    out = []
+    for g in range(p.sku.size):
+        paths = np.zeros((p.class_share.shape[1], 1, p.horizon))
+        qk.demand_paths(p, g, paths)
+        out += [
+            Line(f"d{g}.{c}.{d}", str(g), paths[c, 0, d], (c, d + 1, 1, 0), d + 1)
+            for c in range(paths.shape[0])
+            for d in range(p.horizon)
+            if paths[c, 0, d] > 0
+        ]
+    return out

@@ -1,0 +1,1 @@
+"""Slow, plain references that define what the fast code must do."""

@@ -1,0 +1,269 @@
+"""The command line: what goes to which stream, and with which exit code it leaves."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from backorder_forecast import cli, storage
+from backorder_forecast.result import Run, open_run
+from tests.example_run import DAY, example_run
+
+ROOT = Path(__file__).parents[1]
+Invoke = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def invoke(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
+    """Run the command line in a folder of its own; return exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "_start_logging", lambda talk: None)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            cli.main([str(one) for one in arguments])
+        out, err = capsys.readouterr()
+        return int(left.value.code or 0), out, err
+
+    return run
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "order_lines.csv").write_text(
+        "order_id,line_id,item_id,ordered_at,qty\n"
+        + "".join(f"O{k},L{k},bolt,2026-06-{k + 1:02d},{1 + k}\n" for k in range(25))
+    )
+    (folder / "stock.csv").write_text("item_id,date,on_hand\nbolt,2026-06-30,5\n")
+    return folder
+
+
+@pytest.fixture
+def chain(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Put the example in the place of the whole chain; return what it was asked for."""
+    asked: dict[str, Any] = {}
+
+    def run(data: Any, *, as_of: pd.Timestamp, progress: Callable[[str], None]) -> Run:
+        asked.update(as_of=as_of, config=data.config)
+        progress("queue")
+        return example_run(as_of=as_of, config=data.config, manifest={"inputs": []})
+
+    monkeypatch.setattr(importlib.import_module("backorder_forecast.pipeline"), "run", run)
+    return asked
+
+
+def test_run_names_the_report_and_nothing_else(invoke: Invoke, source: Path, chain: dict[str, Any]) -> None:
+    code, out, err = invoke("run", source)
+    folder = Path("reports") / "2026-06-30"
+    assert (code, out, err) == (0, f"Report: {folder / 'report.html'}\n", "")
+    assert (folder / "report.html").read_bytes().startswith(b"<!DOCTYPE html>")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["timings"].keys() == {"load", "queue", "report"}
+    assert open_run(folder).as_of == DAY
+
+
+def test_flags_beat_the_file_which_beats_the_source(
+    invoke: Invoke, source: Path, tmp_path: Path, chain: dict[str, Any]
+) -> None:
+    (source / "backorder.toml").write_text("[simulation]\nscenarios = 11\nseed = 11\njobs = 1\n")
+    (tmp_path / "mine.toml").write_text("[simulation]\nseed = 22\njobs = 2\n[output]\nout = 'there'\n")
+    code, _, _ = invoke("run", source, "--config", "mine.toml", "--jobs", 3, "--as-of", "2026-06-20")
+    simulation = chain["config"].simulation
+    assert code == 0
+    assert (simulation.scenarios, simulation.seed, simulation.jobs) == (11, 22, 3)
+    assert chain["as_of"] == pd.Timestamp("2026-06-20")
+    assert Path("there/2026-06-20/manifest.json").exists()
+
+
+def test_json_is_all_there_is(invoke: Invoke, source: Path, chain: dict[str, Any]) -> None:
+    code, out, err = invoke("run", source, "--json", "--out", "o")
+    told = json.loads(out)
+    assert (code, err) == (0, "")
+    assert told["as_of"] == "2026-06-30"
+    assert Path(told["report"]).exists()
+    assert told["tables"]["line_eta"] == 8
+
+
+def test_quiet_says_nothing(invoke: Invoke, source: Path, chain: dict[str, Any]) -> None:
+    assert invoke("run", source, "--quiet") == (0, "", "")
+
+
+def test_a_held_folder_is_exit_5(invoke: Invoke, source: Path, chain: dict[str, Any]) -> None:
+    with storage.hold("reports", DAY):
+        code, out, err = invoke("run", source)
+    assert (code, out) == (5, "")
+    assert err.startswith("Error: another run is writing to reports/2026-06-30")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ((), 2, "Usage:"),
+        (("nonsense",), 2, "No such command"),
+        (("run",), 2, "Missing argument"),
+        (("run", "source", "--as-of", "30.06.2026"), 2, "write it like 2026-06-30"),
+        (("run", "source", "--as-of", "2026-02-30"), 2, "is not a day"),
+        (("run", "source", "--seed", "-1"), 2, "--seed"),
+        (("run", "source", "--executor", "dask"), 2, "not built yet"),
+        (("run", "source", "--quiet", "--verbose"), 2, "exclude each other"),
+        (("run", "source", "--config", "nowhere.toml"), 2, "there is no such file"),
+        (("run", "nowhere"), 3, "there is no such file or folder"),
+        (("validate", "nowhere"), 3, "there is no such file or folder"),
+        (("show", "nowhere", "--order", "1"), 2, "not a run folder"),
+        (("show", "nowhere"), 2, "exactly one of --order, --line, --customer"),
+        (("report", "nowhere"), 2, "not a run folder"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_message(
+    invoke: Invoke, source: Path, arguments: tuple[str, ...], code: int, told: str
+) -> None:
+    left, out, err = invoke(*arguments)
+    assert left == code
+    assert told in out + err
+    assert "Traceback" not in err
+    assert not Path("reports").exists()
+
+
+def test_an_unexpected_failure_is_exit_1(
+    invoke: Invoke, source: Path, chain: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object, **more: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(importlib.import_module("backorder_forecast.pipeline"), "run", broken)
+    code, out, err = invoke("run", source)
+    assert (code, out) == (1, "")
+    assert err.splitlines()[0] == "Error: unexpected failure: ZeroDivisionError: by zero"
+    assert "Traceback" not in err
+    assert "Traceback" in invoke("run", source, "--verbose")[2]
+    assert json.loads(invoke("run", source, "--log-json")[2])["level"] == "error"
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_that_cannot_be_written_is_exit_1(
+    invoke: Invoke, source: Path, chain: dict[str, Any]
+) -> None:
+    Path("shut").mkdir(mode=0o500)
+    code, _, err = invoke("run", source, "--out", "shut")
+    assert code == 1
+    assert "Permission denied" in err
+
+
+def test_show_as_text_and_as_json(invoke: Invoke, tmp_path: Path) -> None:
+    folder = example_run().save(tmp_path)
+    code, out, err = invoke("show", folder, "--order", "O1")
+    assert (code, err) == (0, "")
+    assert out.startswith("order O1, as of 2026-06-30: 3 lines, 2 open")
+    told = json.loads(invoke("show", folder, "--customer", "C2", "--json")[1])
+    assert [line["line_id"] for line in told["lines"]] == ["L3", "L10", "L11", "L9"]
+    code, out, err = invoke("show", folder, "--line", "l1")
+    assert (code, out) == (2, "")
+    assert "did you mean 'L1'" in err
+
+
+def test_report_renders_again(invoke: Invoke, tmp_path: Path) -> None:
+    folder = example_run().save(tmp_path)
+    code, out, _ = invoke("report", folder)
+    assert (code, out) == (0, f"Report: {folder / 'report.html'}\n")
+    first = (folder / "report.html").read_bytes()
+    invoke("report", folder)
+    assert (folder / "report.html").read_bytes() == first
+
+
+def test_validate_says_what_is_wrong_and_keeps_the_rows(invoke: Invoke, source: Path) -> None:
+    with (source / "order_lines.csv").open("a") as file:
+        file.write("O99,L99,bolt,2026-06-29,-4\n")
+    code, out, err = invoke("validate", source, "--out", "checked")
+    assert (code, err) == (0, "")
+    assert "order_lines.qty: 1 rows" in out
+    rejected = pd.read_parquet("checked/rejected_rows.parquet")
+    assert rejected["table"].tolist() == ["order_lines"]
+    assert Path("checked/rejected_rows.csv").exists()
+    told = json.loads(invoke("validate", source, "--json")[1])
+    assert told["usable"]
+    assert told["rejected"][0]["rows"] == 1
+
+
+def test_validate_of_what_cannot_be_used(invoke: Invoke, source: Path) -> None:
+    (source / "order_lines.csv").write_text("order_id,item_id\nO1,bolt\n")
+    code, out, err = invoke("validate", source, "--json")
+    told = json.loads(out)
+    assert code == 3
+    assert not told["usable"]
+    assert {problem["table"] for problem in told["problems"]} == {"order_lines"}
+    assert err.startswith("Error: ")
+
+
+def test_help_is_there_at_once() -> None:
+    began = time.perf_counter()
+    command = [sys.executable, "-X", "importtime", "-m", "backorder_forecast.cli", "run", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert time.perf_counter() - began < 5  # loose: the machine may be busy
+    assert "--as-of" in done.stdout
+    loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
+    assert not loaded & {"numpy", "pandas", "pyarrow", "matplotlib", "numba", "pydantic", "rich", "jinja2"}
+
+
+SLEEPER = """
+import sys, time
+from backorder_forecast import cli, sources
+
+def slow(*arguments, **more):
+    print("loading", flush=True)
+    time.sleep(60)
+sources.load = slow
+cli.main(["run", "anything"])
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a signal")
+def test_ctrl_c_ends_cleanly(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLEEPER],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "loading\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == cli.INTERRUPTED
+    assert out == ""
+    assert err.strip() == "Error: stopped; earlier results are untouched"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_who_leaves_is_no_failure(tmp_path: Path) -> None:
+    folder = example_run().save(tmp_path)
+    command = f"{sys.executable} -m backorder_forecast.cli show {folder} --customer C2 --json | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert (done.stdout, done.stderr) == ("{\n", "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+def test_progress_is_shown_on_a_terminal_only() -> None:
+    import pty
+
+    master, slave = pty.openpty()
+    code = "from backorder_forecast.cli import Talk, _progress\nwith _progress(Talk()) as s: s('queue')"
+    done = subprocess.run([sys.executable, "-c", code], stderr=slave, stdout=slave, check=True, cwd=ROOT)
+    os.close(slave)
+    assert b"queue" in os.read(master, 10_000)
+    os.close(master)
+    piped = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=ROOT)
+    assert (done.returncode, piped.stdout, piped.stderr) == (0, b"", b"")

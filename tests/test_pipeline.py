@@ -1,0 +1,164 @@
+"""The main job on the sample: what must hold whatever the numbers are."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import backorder_forecast as bf
+from backorder_forecast.past import rebuild
+from backorder_forecast.policy import set_policies
+from backorder_forecast.service import learn_service
+from backorder_forecast.tables import INPUT, OUTPUT
+
+SAMPLE = Path(__file__).parent.parent / "data" / "sample"
+QUICK = {"simulation": {"scenarios": 60, "horizon_days": 90, "jobs": 1}, "replay": {"days": 0}}
+DAY = "2026-03-31"
+
+
+@pytest.fixture(scope="module")
+def data():
+    return bf.load(SAMPLE)
+
+
+@pytest.fixture(scope="module")
+def config(data):
+    return data.config.merged(data.config.model_dump(), QUICK)
+
+
+@pytest.fixture(scope="module")
+def run(data, config):
+    return bf.run(data, DAY, config, seed=3)
+
+
+def same(a, b, names=None):
+    for name in names or a.tables:
+        pd.testing.assert_frame_equal(a.tables[name], b.tables[name], obj=name)
+
+
+def test_every_open_line_has_one_row_and_every_table_its_key(run, data):
+    lines = data.as_of(DAY).lines
+    assert sorted(run.line_eta.line_id) == sorted(lines.line_id[lines.open_qty > 0])
+    for name, frame in run.tables.items():
+        key = list(OUTPUT[name].key)
+        assert not key or not frame.duplicated(key).any(), name
+
+
+def test_dates_and_chances_are_in_order(run):
+    eta = run.line_eta
+    far = pd.Timestamp.max.floor("D").as_unit("us")
+    p10, p50, p90 = (eta[f"p{x}_date"].fillna(far) for x in (10, 50, 90))
+    assert (p10 <= p50).all()
+    assert (p50 <= p90).all()
+    assert (eta.p10_date.dropna() > pd.Timestamp(DAY)).all()
+    assert (eta.next_p50_date.fillna(far) <= p50).all()
+    assert (eta.ready_p50_date.fillna(far) <= p50).all()
+    risk = run.backorder_risk.set_index(["item_id", "location_id", "supply_basis", "horizon_days"]).sort_index()
+    grows = risk.backorder_prob.groupby(level=[0, 1, 2]).diff().dropna()
+    assert (grows >= 0).all()
+    basis = risk.backorder_prob.unstack("supply_basis")
+    assert (basis["open_only"] >= basis["with_planned"] - 1e-12).all()
+
+
+def test_an_order_leaves_with_its_last_line(run):
+    far = pd.Timestamp.max.floor("D").as_unit("us")
+    latest = run.line_eta.assign(p50=run.line_eta.p50_date.fillna(far)).groupby("order_id")["p50"].max()
+    order = run.order_eta.set_index("order_id").p50_date.fillna(far)
+    assert (order >= latest.reindex(order.index)).all()
+
+
+def test_row_order_and_threads_change_nothing(run, data, config):
+    rng = np.random.default_rng(0)
+    shuffled = {name: data.tables[name].iloc[rng.permutation(len(data.tables[name]))] for name in data.given}
+    again = config.merged(config.model_dump(), {"simulation": {"jobs": 2}})
+    other = bf.run(bf.Dataset.of(shuffled, data.config), DAY, again, seed=3)
+    same(run, other, [x for x in run.tables if x not in ("rejected_rows", "cleaning_log")])
+
+
+def test_an_added_item_changes_no_draw_of_the_others(run, data, config):
+    past = rebuild(data, pd.Timestamp(DAY), config)
+    demand, lead_times = bf.forecast_demand(past), bf.fit_lead_times(past)
+    supply = bf.forecast_supply(past, lead_times)
+    fitted = {"policies": set_policies(past, demand, lead_times), "service": learn_service(past)}
+    whole = bf.simulate(past, demand, supply, seed=3, **fitted).ship_dates
+    fewer = past.lines[past.lines.open_qty > 0].item_id.iloc[0]
+    orders_of_others = past.tables["order_lines"][past.tables["order_lines"].item_id != fewer]
+    less = bf.Past(past.day, past.config, past.tables | {"order_lines": orders_of_others}, past.given)
+    assert len(less.skus) == len(past.skus)
+    part = bf.simulate(less, demand, supply, seed=3, **fitted).ship_dates
+    at = pd.Index(whole.index.line_id).get_indexer(part.index.line_id)
+    # lines tied by ship-complete orders to the item that went may move; all others may not
+    orders = past.lines.set_index("line_id").order_id
+    tied = set(orders[past.lines.set_index("line_id").item_id == fewer])
+    free = ~part.index.line_id.map(orders).isin(tied).to_numpy()
+    moved = (np.abs(whole.table[at] - part.table) > 1e-12).any(axis=1) & free
+    assert (~part.index.line_id.isin(_components(past, tied))).sum() > 100
+    assert not moved[~part.index.line_id.isin(_components(past, tied))].any()
+
+
+def _components(past, tied):
+    """Lines of orders, and of items, that a chain of ship-complete orders links to the item."""
+    lines = past.lines[past.lines.open_qty > 0]
+    orders, items = set(tied), set()
+    while True:
+        found = set(lines[lines.order_id.isin(orders)].item_id + lines[lines.order_id.isin(orders)].location_id)
+        more = set(lines[lines.ship_complete & (lines.item_id + lines.location_id).isin(found)].order_id)
+        if found == items and more <= orders:
+            return set(lines[(lines.item_id + lines.location_id).isin(items)].line_id)
+        items, orders = found, orders | more
+
+
+def test_edits_after_the_day_change_nothing(run, data, config):
+    rng = np.random.default_rng(1)
+    end = pd.Timestamp(DAY) + pd.Timedelta(days=1)
+    tables = dict(data.tables)
+    for name in sorted(data.given):
+        dated = INPUT[name].dated
+        frame = tables[name]
+        if not dated or name == "line_changes" or not (frame[dated] >= end).any():
+            continue
+        late = frame.index[frame[dated] >= end]
+        gone = rng.choice(late, min(25, len(late)), replace=False)
+        frame = frame.drop(index=gone)
+        if "qty" in frame:
+            late = frame.index[frame[dated] >= end]
+            some = rng.choice(late, min(25, len(late)), replace=False)
+            frame.loc[some, "qty"] = rng.integers(1, 500, len(some)).astype(float)
+            extra = frame.loc[some].copy()
+            for key in INPUT[name].key:
+                if key.endswith("line_id"):
+                    extra[key] = "new" + extra[key]
+            frame = pd.concat([frame, extra], ignore_index=True)
+        tables[name] = frame
+    edited = bf.Dataset.of({k: tables[k] for k in data.given}, data.config)
+    other = bf.run(edited, DAY, config, seed=3)
+    same(run, other, [x for x in run.tables if x not in ("rejected_rows", "cleaning_log")])
+
+
+def test_part_of_the_tables_gives_part_of_the_answers(data, config):
+    bought = bf.Dataset.of({x: data.tables[x] for x in ("purchase_lines", "receipts")}, data.config)
+    run = bf.run(bought, DAY, config)
+    assert {"lead_times", "purchase_eta"} <= set(run.tables)
+    with pytest.raises(bf.NotAvailable, match="order_lines"):
+        run.line_eta  # noqa: B018
+    ordered = bf.Dataset.of({"order_lines": data.tables["order_lines"]}, data.config)
+    assert set(bf.run(ordered, DAY, config).tables) >= {"demand_forecast"}
+
+
+def test_replay_is_the_same_code_on_past_days(data, config):
+    replayed = bf.replay(data, days=["2026-02-02"], config=config)
+    score = replayed.scorecard.set_index(["metric", "segment"]).value
+    assert 0.8 < score["transform_p90", "all"] < 0.98
+    assert 0.35 < score["transform_p50", "all"] < 0.65
+
+
+def test_the_door_is_light():
+    code = (
+        "import sys, backorder_forecast; heavy = {'pandas', 'scipy', 'pandera', 'sklearn', 'statsmodels', "
+        "'matplotlib', 'numba', 'numpy'}; sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

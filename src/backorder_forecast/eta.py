@@ -43,11 +43,12 @@ def line_eta(outcomes: Outcomes) -> pd.DataFrame:
     _put(out, at, dates.drop(columns="line_id"), {})
     out["promised_date"], out["first_promised_date"] = lines["promised_date"], lines["first_promised_date"]
     out["on_time_prob"] = _pick(at, ship.cdf(_pick_dates(outcomes.lines, lines, at)))
-    out["supply_state"] = np.where(at >= 0, _pick_text(at, _STATES[shares.argmax(axis=1)]), "unknown")
+    slowest = _slowest_of_order(outcomes)
+    out["supply_state"] = np.where(at >= 0, _pick_text(at, _STATES[shares.argmax(axis=1)[slowest]]), "unknown")
     out["promise_state"] = promise_state(out["promised_date"], out["on_time_prob"], past)
     out["status"] = status(out, lines["is_stale"].to_numpy())
-    out["pegged_po_line_id"] = _pick_text(at, best)
-    out["pegged_prob"] = _pick(at, best_share)
+    out["pegged_po_line_id"] = _pick_text(at, best[slowest])
+    out["pegged_prob"] = _pick(at, best_share[slowest])
     return check_output("line_eta", out)
 
 
@@ -105,6 +106,18 @@ def _waits_for(outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             best[i] = outcomes.supply.purchases["po_line_id"].iat[own[bought.argmax()]]
             best_share[i] = bought.max()
     return shares, best, best_share
+
+
+def _slowest_of_order(outcomes: Outcomes) -> np.ndarray:
+    """The simulated line that each one waits for: itself, or the slowest line of an order that ships complete."""
+    lines = outcomes.lines
+    own = np.arange(len(lines))
+    tied = lines["ship_complete"].to_numpy(bool) & (lines["order_row"].to_numpy() >= 0)
+    late = outcomes.own_dates.table[tied].sum(axis=1)  # little mass early: slow
+    by = pd.DataFrame({"row": own[tied], "order": lines.loc[tied, "order_row"].to_numpy(), "mass": late})
+    last = by.sort_values(["order", "mass", "row"]).drop_duplicates("order").set_index("order")["row"]
+    own[tied] = last.reindex(by["order"].array).to_numpy()
+    return own
 
 
 def _purchases_by_sku(outcomes: Outcomes) -> tuple[dict[int, np.ndarray], np.ndarray]:

@@ -104,7 +104,8 @@ def _value(eta: pd.DataFrame, run: Run) -> pd.Series:
     lines = run.state.get("lines")
     if lines is None or "unit_price" not in lines:
         return pd.Series(np.nan, index=eta.index)
-    return eta["open_qty"] * eta["line_id"].map(lines.set_index("line_id")["unit_price"])
+    price = eta["line_id"].map(lines.set_index("line_id")["unit_price"])
+    return eta["open_qty"] * price.astype(float)  # of no line at all pandas makes texts
 
 
 def main_horizon(run: Run) -> int:

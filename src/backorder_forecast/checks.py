@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,9 +12,10 @@ import pyarrow.compute as pc
 from .coerce import Bools, coerce
 from .dataset import EVENTS
 from .errors import Problem
+from .identity import any_repeated, arrow, distinct, key_codes, places_of, text_codes
 from .ledger import Ledger, Sheet, shown
 from .schema import INPUT
-from .tables import text, text_of
+from .tables import text
 
 Sheets = Mapping[str, Sheet]
 LINE_TABLES = ("shipments", "cancellations", "line_changes", "line_promises", "line_messages")
@@ -136,57 +136,65 @@ def _day_numbers(sheet: Sheet) -> np.ndarray:
 
 
 def locations(sheets: Sheets, ledger: Ledger) -> None:
-    """Give rows without a location the only one known by then; set them aside where there are several."""
-    first = _first_days(sheets)
-    names = sorted(first, key=lambda name: (first[name], name))
-    only = names[0] if names else "main"
-    several_from = first[names[1]] if len(names) > 1 else None
-    for sheet in sheets.values():
-        column = INPUT[sheet.name].by_name.get("location_id")
-        if column is not None and column.default is not None:
-            _fill_location(sheet, only, several_from, names, ledger)
+    """Give rows without a location the company's home; from the day of a second location, set them aside.
+
+    Home is the first location of the tables in which every row names one, else "main". One row that names a
+    place among rows that do not is a second location from its day on: it must not rename what came before.
+    """
+    placed = [sheet for sheet in sheets.values() if _may_omit_location(sheet)]
+    first = {sheet.name: _first_days(sheet) for sheet in placed}
+    settled = [days for sheet in placed if (days := first[sheet.name]) and not _unplaced(sheet).any()]
+    home = min(((day, name) for days in settled for name, day in days.items()), default=(0, "main"))[1]
+    names = sorted({name for days in first.values() for name in days} - {home})
+    several_from = min(
+        (day for days in first.values() for name, day in days.items() if name != home), default=None
+    )
+    for sheet in placed:
+        _fill_location(sheet, home, several_from, [home, *names], ledger)
 
 
-def _first_days(sheets: Sheets) -> dict[str, int]:
-    """The day from which each location is known; undated tables know theirs from the start."""
-    first: dict[str, int] = {}
-    for sheet in sheets.values():
-        if "location_id" not in sheet.columns or INPUT[sheet.name]["location_id"].default is None:
-            continue
-        dates = sheet.dates()
-        days = np.zeros(len(sheet.keep), "int64") if dates is None else dates.astype("int64")
-        codes, names = pd.factorize(sheet.columns["location_id"])
-        rows = sheet.keep & (codes >= 0)
-        earliest = pd.Series(days[rows]).groupby(codes[rows]).min()
-        for code, day in earliest.items():
-            name = str(names[int(str(code))])
-            first[name] = min(first.get(name, day), day)
-    return first
+def _may_omit_location(sheet: Sheet) -> bool:
+    column = INPUT[sheet.name].by_name.get("location_id")
+    return column is not None and column.default is not None
+
+
+def _unplaced(sheet: Sheet) -> Bools:
+    values = sheet.columns.get("location_id")
+    return sheet.keep.copy() if values is None else values.isna().to_numpy(bool) & sheet.keep
+
+
+def _first_days(sheet: Sheet) -> dict[str, int]:
+    """The day from which each location is named; an undated table names its own from the start."""
+    if "location_id" not in sheet.columns:
+        return {}
+    dates = sheet.dates()
+    days = np.full(len(sheet.keep), -(10**6)) if dates is None else dates.astype("int64")
+    codes, names = text_codes(sheet.columns["location_id"])
+    rows = sheet.keep & (codes >= 0)
+    earliest = np.full(len(names), np.iinfo("int64").max)
+    np.minimum.at(earliest, codes[rows], days[rows])
+    return {name: int(day) for name, day in zip(names, earliest, strict=True) if day < np.iinfo("int64").max}
 
 
 def _fill_location(
-    sheet: Sheet, only: str, several_from: int | None, names: list[str], ledger: Ledger
+    sheet: Sheet, home: str, several_from: int | None, names: list[str], ledger: Ledger
 ) -> None:
-    if "location_id" not in sheet.columns:
-        if not names:
-            return  # the default does
-        sheet.columns["location_id"] = text(pd.Series([None] * len(sheet.keep), dtype=object))
-    values = sheet.columns["location_id"]
-    missing = values.isna().to_numpy(bool) & sheet.keep
-    if not missing.any():
-        return
-    dates = sheet.dates()
+    missing = _unplaced(sheet)
+    if not missing.any() or (home == "main" and several_from is None):
+        return  # the default does
     if several_from is not None:
+        dates = sheet.dates()
         late = missing & (True if dates is None else dates.astype("int64") >= several_from)
         listed = ", ".join(names[:5])
         remedy = f"the company has several locations ({listed}); map location_id, or set it under `constants`"
-        ledger.reject(sheet, late, "location_id", "is given where a company has several", remedy, None)
-        missing &= ~late
-    if names and missing.any():
-        ledger.repaired(
-            sheet.name, "location_id", "the only location known is taken", int(missing.sum()), only
-        )
-    sheet.columns["location_id"] = values.fillna(only)
+        shown_as = [""] * int(late.sum())
+        ledger.reject(sheet, late, "location_id", "is given where a company has several", remedy, shown_as)
+        missing = missing & ~late
+    if home != "main" and missing.any():
+        what = "the only location known by then is taken"
+        ledger.repaired(sheet.name, "location_id", what, int(missing.sum()), home)
+    nowhere = text(pd.Series([None] * len(sheet.keep), dtype=object))
+    sheet.columns["location_id"] = sheet.columns.get("location_id", nowhere).fillna(home)
 
 
 # --------------------------------------------------------------------------------------- duplicates
@@ -197,9 +205,9 @@ def duplicates(sheet: Sheet, ledger: Ledger) -> None:
     key = [name for name in INPUT[sheet.name].key if name in sheet.columns]
     if not key or not sheet.keep.any():
         return
-    codes = _key_codes(sheet, key)
     rows = np.flatnonzero(sheet.keep)
-    if not pd.Series(codes[rows]).duplicated().any():
+    codes = key_codes([sheet.columns[name] for name in key])
+    if not any_repeated(codes[rows]):
         return
     repeated = pd.Series(codes[rows]).duplicated(keep=False).to_numpy()
     rows = rows[repeated]
@@ -228,28 +236,6 @@ def _duplicate_remedy(table: str) -> str:
         joined = f"columns.{column} = ['<order>', '<line>']"
         return f"if lines are numbered within orders, join columns: {joined}; {rule}"
     return rule
-
-
-def _key_codes(sheet: Sheet, key: list[str]) -> np.ndarray:
-    codes = np.zeros(len(sheet.keep), "int64")
-    for name in key:
-        values = sheet.columns[name]
-        more, size = _codes(values)
-        codes = codes * (size + 1) + more + 1
-    return codes
-
-
-def _codes(values: pd.Series) -> tuple[np.ndarray, int]:
-    if values.dtype.kind == "M":
-        codes, distinct = pd.factorize(values.to_numpy("datetime64[us]").astype("int64"))
-        return codes, len(distinct)
-    if (numbers := number_keys([_arrow(values)])) is not None and len(numbers[0]):
-        return numbers[0], int(numbers[0].max())
-    encoded = _arrow(values).combine_chunks().dictionary_encode()
-    encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
-    return encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype("int64"), len(
-        encoded.dictionary
-    )
 
 
 def _by_age_and_content(sheet: Sheet, rows: np.ndarray) -> np.ndarray:
@@ -291,7 +277,7 @@ def _refer(
     if lines.unusable(ledger.data):
         return  # said already; what hangs on it would only repeat it
     rows = np.flatnonzero(lines.keep)
-    places = _places(lines.kept(key), [sheet.columns[key] for sheet in present])
+    places = places_of(lines.kept(key), [sheet.columns[key] for sheet in present])
     ordered = lines.columns["ordered_at"].to_numpy("datetime64[D]")[rows]
     totals = {}
     for sheet, place in zip(present, places, strict=True):
@@ -300,53 +286,6 @@ def _refer(
     verb = ("shipments", "shipped") if parent == "order_lines" else ("receipts", "received")
     if verb[0] in totals:
         _warn_of_more(lines, rows, key, totals[verb[0]], verb[1], ledger)
-
-
-def _places(lines: pd.Series, children: list[pd.Series]) -> list[np.ndarray]:
-    """Places of the children's lines among the kept lines (-1: unknown), with one look-up table for all."""
-    columns = [_arrow(values) for values in (lines, *children)]
-    sizes = np.cumsum([len(child) for child in children])[:-1]
-    if (numbers := number_keys(columns)) is not None:
-        found = pd.Index(numbers[0]).get_indexer(np.concatenate(numbers[1:]))
-        return list(np.split(found, sizes))
-    wanted = pa.chunked_array([chunk for child in columns[1:] for chunk in child.chunks], pa.large_string())
-    places = pc.fill_null(pc.index_in(wanted, value_set=columns[0].combine_chunks()), -1).to_numpy()
-    return list(np.split(places, sizes))
-
-
-def number_keys(columns: list[pa.ChunkedArray]) -> list[np.ndarray] | None:
-    """Whole numbers that stand for ids one to one, where all ids are numbers behind one common prefix.
-
-    An order of magnitude faster to compare than text. None where the ids are not like that; missing is -1.
-
-    >>> number_keys([pa.chunked_array([["L1", "L20"]]), pa.chunked_array([["L3"]])])
-    [array([ 1, 20]), array([3])]
-    >>> number_keys([pa.chunked_array([["007", "7"]])]) is None
-    True
-    """
-    first = next((column[0].as_py() for column in columns if len(column)), None)
-    prefix = re.match(r"\D*", first or "").group()  # type: ignore[union-attr]
-    rests = [pc.utf8_slice_codeunits(column, len(prefix)) for column in columns]
-    if not all(_true(pc.starts_with(column, prefix)) for column in columns if prefix):
-        return None
-    if not all(_true(pc.ascii_is_decimal(rest)) for rest in rests):
-        return None
-    lengths = [pc.min_max(pc.binary_length(rest)).as_py() for rest in rests if len(rest)]
-    sizes = {size for length in lengths for size in length.values() if size is not None}
-    padded = any(
-        _any(pc.and_(pc.starts_with(rest, "0"), pc.greater(pc.binary_length(rest), 1))) for rest in rests
-    )
-    if not sizes or max(sizes) > 17 or (padded and len(sizes) > 1):
-        return None
-    return [pc.fill_null(rest.cast(pa.int64()), -1).to_numpy() for rest in rests]
-
-
-def _true(flags: pa.ChunkedArray) -> bool:
-    return pc.all(flags).as_py() is not False
-
-
-def _any(flags: pa.ChunkedArray) -> bool:
-    return pc.any(flags).as_py() is True
 
 
 def _check_children(
@@ -407,7 +346,7 @@ def _write_values(sheet: Sheet, name: str, rows: Bools, ledger: Ledger) -> None:
         if part not in sheet.columns:
             continue
         values = sheet.columns[part]
-        got = coerce(_arrow(values[rows]), column, ledger.data)
+        got = coerce(arrow(values[rows]), column, ledger.data)
         bad = np.zeros(len(rows), bool)
         bad[rows] = (got.values.isna() & values[rows].notna().to_numpy()).to_numpy(bool)
         if got.blocker or bad.any():
@@ -441,43 +380,38 @@ def stock(sheets: Sheets, ledger: Ledger) -> None:
 def ids(sheets: Sheets, ledger: Ledger) -> None:
     """Warn of ids that differ only by case or blanks, and of order lines whose items nobody else knows."""
     for name in SHARED_IDS:
-        known = _all_ids(sheets, name)
-        plain = pc.utf8_lower(pc.utf8_trim_whitespace(known))
-        if len(pc.unique(plain)) < len(known):
-            alike = pd.DataFrame({"id": known.to_pylist(), "plain": plain.to_pylist()}).sort_values(
-                ["plain", "id"]
-            )
-            pairs = alike[alike["plain"].duplicated(keep=False)]
-            examples = ", ".join(repr(value) for value in pairs["id"].head(4))
-            ledger.warn(
-                f"{name}: {pairs['plain'].nunique()} ids differ only by case or blanks from another "
-                f"(e.g. {examples}); they are kept apart (data.upper_ids = true joins them)"
-            )
-    _warn_of_unknown_items(sheets, ledger)
+        known = {
+            table: distinct(sheet.kept(name)) for table, sheet in sheets.items() if name in sheet.columns
+        }
+        if known:
+            _warn_of_alike(name, pc.unique(pa.concat_arrays(known.values())), ledger)
+        if name == "item_id":
+            _warn_of_unknown_items(known, ledger)
 
 
-def _all_ids(sheets: Sheets, name: str) -> pa.Array:
-    columns = [_arrow(sheet.kept(name)) for sheet in sheets.values() if name in sheet.columns]
-    uniques = [pc.unique(column).drop_null() for column in columns]
-    return pc.unique(pa.chunked_array(uniques, pa.large_string()))
+def _warn_of_alike(name: str, known: pa.Array, ledger: Ledger) -> None:
+    plain = pc.utf8_lower(pc.utf8_trim_whitespace(known))
+    if len(pc.unique(plain)) == len(known):
+        return
+    alike = pd.DataFrame({"id": known.to_pylist(), "plain": plain.to_pylist()}).sort_values(["plain", "id"])
+    pairs = alike[alike["plain"].duplicated(keep=False)]
+    examples = ", ".join(repr(value) for value in pairs["id"].head(4))
+    ledger.warn(
+        f"{name}: {pairs['plain'].nunique()} ids differ only by case or blanks from another (e.g. {examples}); "
+        "they are kept apart (data.upper_ids = true joins them)"
+    )
 
 
-def _warn_of_unknown_items(sheets: Sheets, ledger: Ledger) -> None:
+def _warn_of_unknown_items(known: Mapping[str, pa.Array], ledger: Ledger) -> None:
     for table, kept in (
         ("items", "they count as items without description"),
         ("stock", "their stock is unknown"),
     ):
-        if table not in sheets or "order_lines" not in sheets:
+        if table not in known or "order_lines" not in known:
             continue
-        ordered = _all_ids({"order_lines": sheets["order_lines"]}, "item_id")
-        there = pc.is_in(ordered, value_set=_all_ids({table: sheets[table]}, "item_id"))
-        unknown = pc.filter(ordered, pc.invert(there))
+        ordered = known["order_lines"]
+        unknown = pc.filter(ordered, pc.invert(pc.is_in(ordered, value_set=known[table])))
         if len(unknown):
-            examples = ", ".join(sorted(text_of(pa.chunked_array([unknown])).tolist())[:5])
+            examples = ", ".join(sorted(unknown.to_pylist())[:5])
             count = f"{len(unknown):,} of {len(ordered):,} items ordered"
             ledger.warn(f"order_lines: {count} are not in {table} (e.g. {examples}); {kept}")
-
-
-def _arrow(values: pd.Series) -> pa.ChunkedArray:
-    array = pa.array(values, pa.large_string(), from_pandas=True)
-    return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])

@@ -1,8 +1,8 @@
 """Raw rows → clean tables: what cannot be used is set aside with its reason, what is repaired is counted.
 
 Whether a row is kept depends on itself and on rows dated no later than it, never on the order of rows: so
-an edit after a day cannot change what was known on it. Two things count as undated knowledge: the name of a
-company's only location, and the lines to which shipments and receipts refer.
+an edit after a day cannot change what was known on it. Only the name of a company's home (the location of
+tables in which every row names one) counts as known from the start.
 """
 
 from __future__ import annotations
@@ -220,14 +220,10 @@ def _check_range(sheet: Sheet, column: Column, ledger: Ledger) -> None:
             ledger,
         )
     if column.positive:
-        zero = number == 0
-        if zero.any() and column.name == "qty" and ledger.data.zero_quantities == "drop":
-            ledger.drop(sheet, zero, "qty", "row with quantity 0 dropped")
-            number = np.where(zero, np.nan, number)
-        less = number < 0
-        if less.any() and sheet.name in ("receipts", "shipments") and ledger.data.negative_receipts == "drop":
-            ledger.drop(sheet, less, "qty", "row with negative quantity dropped")
-            number = np.where(less, np.nan, number)
+        if column.name == "qty" and ledger.data.zero_quantities == "drop":
+            ledger.drop(sheet, number == 0, "qty", "row with quantity 0 dropped")
+        if sheet.name in ("receipts", "shipments") and ledger.data.negative_receipts == "drop":
+            ledger.drop(sheet, number < 0, "qty", "row with negative quantity dropped")
         _unfit(sheet, column, number <= 0, "is more than 0", _positive_remedy(sheet.name), ledger)
     if column.least is not None:
         _unfit(
@@ -271,6 +267,7 @@ def _check_date(sheet: Sheet, column: Column, ledger: Ledger) -> None:
 
 def _unfit(sheet: Sheet, column: Column, bad: Bools, check: str, remedy: str, ledger: Ledger) -> None:
     """Set rows aside whose required value does not fit; blank an optional one and count it."""
+    bad = bad & ~sheet.gone
     if not bad.any():
         return
     if column.required:

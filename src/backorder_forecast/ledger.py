@@ -27,12 +27,14 @@ class Sheet:
     sources: tuple[str, ...]
     keep: Bools = field(default_factory=lambda: np.zeros(0, bool))
     total: int = 0
-    dropped: int = 0  # by a configured repair: not bad, only not wanted
+    gone: Bools = field(default_factory=lambda: np.zeros(0, bool))  # by a configured repair: not bad
     noted: dict[str, Bools] = field(default_factory=dict)  # rows already set aside, by column
 
     def __post_init__(self) -> None:
         if not len(self.keep):
             self.keep = np.ones(len(self.position), bool)
+        if not len(self.gone):
+            self.gone = np.zeros(len(self.position), bool)
 
     @classmethod
     def joined(cls, parts: Sequence[Sheet]) -> Sheet:
@@ -51,12 +53,12 @@ class Sheet:
             tuple(", ".join(part.sources) for part in parts),
             np.concatenate([part.keep for part in parts]),
             sum(part.total for part in parts),
-            sum(part.dropped for part in parts),
+            np.concatenate([part.gone for part in parts]),
         )
 
     def unusable(self, data: Data) -> bool:
         """Whether more of the table has been set aside than the configuration allows."""
-        bad = self.total - int(self.keep.sum()) - self.dropped
+        bad = self.total - int((self.keep | self.gone).sum())
         return bad > data.max_rejected_share * max(1, self.total)
 
     def dates(self) -> np.ndarray | None:
@@ -113,9 +115,13 @@ class Ledger:
         values: Sequence[Any] | None,
     ) -> None:
         """Set rows aside; ``values`` as found, one for each bad row (None: those of the column)."""
-        rows = np.flatnonzero(bad)
+        rows = np.flatnonzero(bad & ~sheet.gone)
         if not len(rows):
             return
+        if values is not None and len(values) != len(rows):
+            values = [
+                value for value, row in zip(values, np.flatnonzero(bad), strict=True) if not sheet.gone[row]
+            ]
         sheet.keep[rows] = False
         before = sheet.noted.get(column or "")
         sheet.noted[column or ""] = bad if before is None else before | bad
@@ -139,7 +145,7 @@ class Ledger:
         if rows.any():
             example = shown(sheet.columns[column][rows].iloc[:1])[0] if column in sheet.columns else ""
             sheet.keep &= ~rows
-            sheet.dropped += int(rows.sum())
+            sheet.gone |= rows
             self.repaired(sheet.name, column, what, int(rows.sum()), example)
 
     def judge_shares(self, sheets: Mapping[str, Sheet]) -> None:

@@ -140,8 +140,9 @@ def joined(parts: list[Rows]) -> Rows:
 
 def plain(table: pa.Table) -> pa.Table:
     """Return a table with plain columns only: text, numbers, flags, timestamps."""
-    columns = [_plain_column(table.column(i)) for i in range(table.num_columns)]
-    return pa.table(columns, names=table.column_names) if columns else table
+    for i, name in enumerate(table.column_names):  # one after the other: what is replaced is let go
+        table = table.set_column(i, name, _plain_column(table.column(i)))
+    return table
 
 
 def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -188,15 +189,13 @@ def _kind(path: Path, table: str) -> str:
 
 def _read_parquet(path: Path, table: str) -> Rows:
     try:
-        with pa.parquet.ParquetFile(path) as file:  # one column after the other takes less memory
-            names = file.schema_arrow.names
-            columns = [_plain_column(file.read(columns=[name]).column(0)) for name in names]
-        rows = pa.table(columns, names=names)
+        with pa.parquet.ParquetFile(path) as file:
+            rows = file.read()
     except (pa.ArrowException, OSError) as error:
         raise _unusable(
             table, f"{path.name} cannot be read: {_first_lines(error)}", "export it again"
         ) from None
-    return Rows(rows, np.arange(1, rows.num_rows + 1), path.name)
+    return Rows(plain(rows), np.arange(1, rows.num_rows + 1), path.name)
 
 
 def _read_csv(path: Path, table: str, reading: Data) -> Rows:

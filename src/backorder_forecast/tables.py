@@ -170,7 +170,9 @@ def _cast(frame: pd.DataFrame, column: Column) -> pd.Series:
             values.fillna(column.default) if plain is None else plain.where(values.notna(), column.default)
         )
     if column.kind in ("date", "timestamp"):
-        values = (values if values.dtype.kind == "M" else pd.to_datetime(values, format="ISO8601")).astype(DATE)
+        values = (values if values.dtype.kind == "M" else pd.to_datetime(values, format="ISO8601")).astype(
+            DATE
+        )
         return values.dt.normalize() if column.kind == "date" else values
     cast: pd.Series = values if values.dtype == dtype else values.astype(dtype)
     return cast

@@ -83,8 +83,9 @@ rounded up to ``pack_size``. None before 30 days before ``introduced_date``, non
 ``discontinued_date`` on.
 
 A purchase's fate is drawn when it is placed: *normal*; *split* (15 %, if qty ≥ 2): 30-80 % first, the
-rest ``1 + geometric`` days (mean 10) after the first receipt; *cancelled* (2 %) 5 + geometric (mean 25)
-days after the order, and then the position falls; *stuck* (0.5 %): nothing ever comes. The lead time to
+rest a geometric number of days (from 1, mean 10, cut at 61) after the first receipt; *cancelled* (2 %)
+5 + geometric (from 1, mean 25; 300 at most) days after the order, and then the position falls; *stuck*
+(0.5 %): nothing ever comes, and the position never learns of it. The lead time to
 the first receipt is gamma or lognormal by supplier, its mean scaled by the item, discretised to whole
 calendar days ≥ 1 from the order day, then rolled forward to a working day (as is the second receipt).
 Lead times are independent. Stated dates are optimistic (0.8-1 of the mean), and what is stated later

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -38,13 +38,13 @@ class Company:
     """
 
     spec: Spec
-    world: World
-    lines: NewLines  # as they came; entry = line number
-    log: Log
-    final: State
-    start: Moment  # the state from which the days of this company were run
-    parent: Company | None
-    chance: Chance
+    world: World = field(repr=False)
+    lines: NewLines = field(repr=False)  # as they came; entry = line number
+    log: Log = field(repr=False)
+    final: State = field(repr=False)
+    start: Moment = field(repr=False)  # the state from which the days of this company were run
+    parent: Company | None = field(repr=False)
+    chance: Chance = field(repr=False)
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:

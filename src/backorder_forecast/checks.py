@@ -397,8 +397,8 @@ def _warn_of_alike(name: str, known: pa.Array, ledger: Ledger) -> None:
     pairs = alike[alike["plain"].duplicated(keep=False)]
     examples = ", ".join(repr(value) for value in pairs["id"].head(4))
     ledger.warn(
-        f"{name}: {pairs['plain'].nunique()} ids differ only by case or blanks from another (e.g. {examples}); "
-        "they are kept apart (data.upper_ids = true joins them)"
+        f"{name}: {pairs['plain'].nunique()} ids differ only by case or blanks from another "
+        f"(e.g. {examples}); they are kept apart (data.upper_ids = true joins them)"
     )
 
 

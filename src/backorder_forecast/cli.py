@@ -155,7 +155,9 @@ def sample(folder: Path, seed: int, talk: Talk) -> None:
     from .synthetic import Spec
 
     rows = write_sample(folder, Spec(seed=seed))
-    told = f"{len(rows)} tables, {sum(rows.values()):,} rows, in {folder}. Next: backorder-forecast run {folder}"
+    told = (
+        f"{len(rows)} tables, {sum(rows.values()):,} rows, in {folder}. Next: backorder-forecast run {folder}"
+    )
     talk.result({"folder": str(folder), "tables": rows}, told)
 
 

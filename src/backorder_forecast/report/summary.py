@@ -128,7 +128,9 @@ def _act(run: Run, look: Look) -> Section:
     frame = described(frame.sort_values(order, ascending=[True, False, False, True]).head(look.most), run)
     rows = frame.to_dict("records")
     frame = frame.assign(do=[words.action(row) for row in rows], waits=[words.supply(row) for row in rows])
-    lead = "Late lines, lines that nothing will serve, and promises that will probably break; the dearest first."
+    lead = (
+        "Late lines, lines that nothing will serve, and promises that will probably break; the dearest first."
+    )
     caption = "Open order lines that need somebody today"
     table = tabulate(look, frame, "line_eta", caption, words.LINES, total=len(urgent))
     return Section("act", title, lead, [table])

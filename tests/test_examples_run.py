@@ -1,0 +1,255 @@
+# ruff: noqa: E501 - SQL is quoted as it is
+"""Whole runs of the example companies against SQL over the raw files, which knows nothing of our code.
+
+Skipped unless BACKORDER_DATA names the folder in which the files lie. No row of them is part of this repository.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from benchmarks import scms
+
+import backorder_forecast as bf
+from backorder_forecast.result import Run
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+DATA = os.environ.get("BACKORDER_DATA", "")
+DAYS = ("2015-06-30", "2016-03-31")
+# the items that the README of the data names: their movements contradict what lies on the shelves
+CONTRADICTORY = {"77", "78", "80", "86", "95", "98", "184", "193", "204"}
+
+pytestmark = pytest.mark.slow
+
+
+def needs(folder: str) -> pytest.MarkDecorator:
+    reason = f"no {folder} under BACKORDER_DATA ({DATA})" if DATA else "BACKORDER_DATA is not set"
+    return pytest.mark.skipif(not DATA or not (Path(DATA) / folder).is_dir(), reason=reason)
+
+
+@cache
+def company(name: str) -> bf.Dataset:
+    return bf.load(EXAMPLES / f"{name}.toml")
+
+
+@cache
+def ran(name: str, day: str) -> Run:
+    """A run of few scenarios without replay: what is asked here does not hang on their number."""
+    data = company(name)
+    few = {"simulation": {"scenarios": 20}, "replay": {"days": 0}, "report": {"charts": 0}}
+    return bf.run(data, as_of=day, config=bf.Config.merged(data.config, few))
+
+
+# ------------------------------------------------------------------------- Wide World Importers
+
+
+@pytest.fixture(scope="module")
+def raw() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        for file in sorted((Path(DATA) / "wide_world_importers").glob("*.parquet")):
+            connection.execute(f"create view {file.name.split('.')[1]} as from '{file}'")
+        yield connection
+
+
+def open_lines(raw: duckdb.DuckDBPyConnection, day: str) -> pd.DataFrame:
+    """Lines ordered by the end of the day that were picked later or never; none was ever picked in part."""
+    return raw.sql(f"""
+        select cast(l.OrderLineID as varchar) as line_id, cast(l.OrderID as varchar) as order_id,
+               cast(l.StockItemID as varchar) as item_id, cast(l.Quantity as double) as open_qty
+        from OrderLines l join Orders o using (OrderID)
+        where o.OrderDate < date '{day}' + 1
+          and coalesce(l.PickingCompletedWhen, timestamp '9999-01-01') >= date '{day}' + 1
+        order by line_id""").df()
+
+
+def stock_by_movements(raw: duckdb.DuckDBPyConnection, day: str) -> pd.DataFrame:
+    """What lay there before the first movement, plus every movement to the end of the day."""
+    return raw.sql(f"""
+        with moved as (
+            select StockItemID, sum(Quantity) as ever,
+                   coalesce(sum(Quantity) filter (TransactionOccurredWhen < date '{day}' + 1), 0) as by_then
+            from StockItemTransactions group by 1)
+        select cast(StockItemID as varchar) as item_id, QuantityOnHand - ever as opening,
+               cast(QuantityOnHand - ever + by_then as double) as units
+        from StockItemHoldings join moved using (StockItemID) order by item_id""").df()
+
+
+@needs("wide_world_importers")
+@pytest.mark.parametrize(("day", "rows"), [("2015-06-30", 2133), ("2016-03-31", 2942)])
+def test_wwi_every_line_open_on_the_day_and_no_other_has_one_row(
+    day: str, rows: int, raw: duckdb.DuckDBPyConnection
+) -> None:
+    expected = open_lines(raw, day)
+    said = ran("wide_world_importers", day).line_eta.sort_values("line_id", ignore_index=True)
+    assert len(expected) == rows
+    assert said["line_id"].is_unique
+    for column in ("line_id", "order_id", "item_id", "open_qty"):
+        assert said[column].tolist() == expected[column].tolist()
+    orders = ran("wide_world_importers", day).order_eta
+    assert sorted(orders["order_id"]) == sorted(set(expected["order_id"]))
+    assert orders.set_index("order_id")["lines"].to_dict() == expected["order_id"].value_counts().to_dict()
+
+
+@needs("wide_world_importers")
+@pytest.mark.parametrize("day", DAYS)
+def test_wwi_stock_of_the_reconciling_items_is_that_of_the_raw_movements(
+    day: str, raw: duckdb.DuckDBPyConnection
+) -> None:
+    by_hand = stock_by_movements(raw, day).set_index("item_id")
+    contradict = set(by_hand.index[by_hand["opening"] < 0])
+    assert (contradict, len(by_hand)) == (CONTRADICTORY, 227)
+    trusted = by_hand.loc[~by_hand.index.isin(contradict), "units"].to_dict()
+    assert len(trusted) == 218
+    stock = company("wide_world_importers").as_of(day).stock.set_index("item_id")["on_hand"]
+    assert stock.dropna().to_dict() == trusted
+    assert set(stock.index[stock.isna()]) == contradict
+    risk = ran("wide_world_importers", day).backorder_risk
+    assert dict(zip(risk["item_id"], risk["on_hand"], strict=True)) == trusted
+
+
+@needs("wide_world_importers")
+@pytest.mark.parametrize("day", DAYS)
+def test_wwi_no_line_of_a_contradictory_item_is_ever_ready(day: str) -> None:
+    run = ran("wide_world_importers", day)
+    theirs = run.line_eta[run.line_eta["item_id"].isin(CONTRADICTORY)]
+    assert len(theirs) > 0.99 * len(run.line_eta)
+    assert set(theirs["status"]) <= {"unknown", "stale"}
+    assert set(theirs["supply_state"]) == {"unknown"}
+    assert not (theirs["ready_qty"] > 0).any()
+    assert theirs[["p10_date", "p50_date", "p90_date", "ready_p50_date"]].isna().all(axis=None)
+    assert not theirs[["ship_prob", "on_time_prob"]].gt(0).any(axis=None)
+
+
+@needs("wide_world_importers")
+@pytest.mark.parametrize("day", DAYS)
+def test_wwi_demand_risk_and_reorder_points_of_the_others_are_said(day: str) -> None:
+    run = ran("wide_world_importers", day)
+    others = set(company("wide_world_importers").items["item_id"]) - CONTRADICTORY
+    assert len(others) == 218
+    assert set(run.backorder_risk["item_id"]) == others
+    points = run.reorder_points.set_index("item_id").loc[sorted(others)]
+    assert points[["reorder_point", "expected_service", "suggested_order_qty"]].notna().all(axis=None)
+    assert points["current_expected_service"].between(0, 1).all()
+    forecast = run.demand_forecast[run.demand_forecast["item_id"].isin(others)]
+    assert forecast["item_id"].nunique() == 218
+    assert forecast["mean"].ge(0).all()
+    assert forecast["mean"].gt(0).mean() > 0.9
+
+
+# ------------------------------------------------------------------------------------------- SCMS
+
+
+def rescheduled(folder: Path, how: str) -> None:
+    """Write the deliveries with other scheduled dates under a folder, as if they had been exported so."""
+    file = "scms_delivery/scms_delivery_to_2012.parquet"
+    rows = pd.read_parquet(Path(DATA) / file)
+    dates = [name for name in rows if name.startswith("Scheduled Delivery Date")]
+    assert "Scheduled Delivery Date (parsed)" in dates
+    for name in dates:
+        if how == "shuffled":
+            rows[name] = rows[name].sample(frac=1.0, random_state=7).to_numpy()
+        else:
+            rows[name] = rows[name].where(rows[name].isna(), rows[name].iloc[0])
+    (folder / file).parent.mkdir()
+    rows.to_parquet(folder / file)
+
+
+@needs("scms_delivery")
+@pytest.mark.parametrize("how", ["shuffled", "all the same"])
+def test_scms_no_number_hangs_on_a_scheduled_date(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the last day the dates are shown, with what follows from them; what is learned never sees them."""
+    real = company("scms")
+    rescheduled(tmp_path, how)
+    monkeypatch.setenv("BACKORDER_DATA", str(tmp_path))
+    other = bf.load(EXAMPLES / "scms.toml")
+    for day in ("2008-12-31", "2010-12-31", "2011-12-31", "2012-12-31"):
+        (times, eta), (times_2, eta_2) = (purchases_of(data, day) for data in (real, other))
+        shown = ["promised_date", "overdue_days", "late_prob"]
+        judged = ["on_time_rate", "bias_days"]
+        if day == "2012-12-31":
+            assert not eta["promised_date"].equals(eta_2["promised_date"])
+            eta, eta_2, times, times_2 = (
+                frame.drop(columns=names)
+                for frame, names in ((eta, shown), (eta_2, shown), (times, judged), (times_2, judged))
+            )
+        pd.testing.assert_frame_equal(times, times_2)
+        pd.testing.assert_frame_equal(eta, eta_2)
+        assert len(eta) > 50
+
+
+def purchases_of(data: bf.Dataset, day: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    run = bf.run(data, as_of=day)
+    return run.lead_times, run.purchase_eta
+
+
+@needs("scms_delivery")
+def test_scms_on_past_days_no_schedule_is_shown_or_judged() -> None:
+    run = bf.run(company("scms"), as_of="2011-12-31")
+    assert run.purchase_eta[["promised_date", "late_prob"]].isna().all(axis=None)
+    assert run.lead_times[["on_time_rate", "bias_days"]].isna().all(axis=None)
+    assert {"line_eta", "backorder_risk", "reorder_points"} <= set(run.missing)
+
+
+@needs("scms_delivery")
+def test_scms_benchmark_scores_like_slow_arithmetic() -> None:
+    """Ten purchases of one day, one by one, from the definitions."""
+    data, day, last = company("scms"), pd.Timestamp("2010-12-31"), pd.Timestamp("2012-12-31")
+    judged = scms.judge(data, day, last, 180)
+    rows = data.as_of(day).purchases
+    rows = rows[rows["open_qty"] > 0].reset_index(drop=True)
+    came = data.as_of(last).purchases.set_index("po_line_id")["last_received_at"]
+    laws = scms.laws(data.as_of(day), rows, 180)
+    for i in range(0, len(rows), max(1, len(rows) // 10)):
+        x = min((came[rows["po_line_id"][i]] - day).days, 181)
+        for method, law in laws.items():
+            for level in (0.5, 0.9):
+                q = next((k for k in range(181) if law[i, k] >= level - 1e-12), 180)
+                gap = min(x, 180) - q
+                assert judged[f"{method} pinball {level}"][i] == max(level * gap, (level - 1) * gap)
+                u = [transformed(law[i], x, (v + 0.5) / 4000) for v in range(4000)]
+                share = sum(value <= level for value in u) / 4000
+                assert judged[f"{method} cover {level}"][i] == pytest.approx(share, abs=1e-3)
+
+
+def transformed(law: np.ndarray, x: int, v: float) -> float:
+    low = law[-1] if x > 180 else (law[x - 1] if x else 0.0)
+    high = 1.0 if x > 180 else law[x]
+    return float(low + v * (high - low))
+
+
+@needs("scms_delivery")
+def test_scms_history_given_age_is_what_a_list_says() -> None:
+    data, day = company("scms"), pd.Timestamp("2011-12-31")
+    past = data.as_of(day)
+    rows = past.purchases[past.purchases["open_qty"] > 0].reset_index(drop=True)
+    laws = scms.laws(past, rows, 180)
+    done = past.purchases[past.purchases["last_received_at"].notna()]
+    took = (done["last_received_at"] - done["ordered_at"]).dt.days
+    few = 0
+    for i in range(0, len(rows), 25):
+        age = (day - rows["ordered_at"][i]).days
+        everybody = [d - age for d in took if d > age]
+        own = [d - age for d in took[done["supplier_id"] == rows["supplier_id"][i]] if d > age]
+        few += len(own) < 20
+        for method, rest in (("all | age", everybody), ("vendor | age", own if len(own) >= 20 else everybody)):
+            expected = [sum(d <= k for d in rest) / max(len(rest), 1) for k in range(181)]
+            np.testing.assert_allclose(laws[method][i], expected)
+    assert 0 < few < 20
+
+
+@needs("scms_delivery")
+def test_scms_open_purchases_come_nearly_as_often_as_said() -> None:
+    """The last day followed for a year: bounds that a defect breaks; the benchmark prints the rest."""
+    judged = scms.judge(company("scms"), pd.Timestamp("2011-12-31"), pd.Timestamp("2012-12-31"), 180)
+    assert len(judged) == 493
+    assert judged["ours cover 0.5"].mean() == pytest.approx(0.5, abs=0.12)
+    assert judged["ours cover 0.9"].mean() == pytest.approx(0.9, abs=0.06)

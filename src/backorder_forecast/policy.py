@@ -109,7 +109,7 @@ def _lead_points(lead_times: LeadTimes, frame: pd.DataFrame, stated: np.ndarray)
     if not len(lead_times.purchases):
         days = np.repeat(np.nan_to_num(stated, nan=0.0)[:, None], _LEAD_POINTS, axis=1)
         return days, np.full((n, _LEAD_POINTS), 1 / _LEAD_POINTS)
-    laws = lead_times.laws
+    laws = lead_times.received_laws
     levels = (np.arange(_LEAD_POINTS) + 0.5) / _LEAD_POINTS
     reach = laws[:, -1:] * levels  # what never comes has no lead time
     points = np.stack([np.searchsorted(row, level) for row, level in zip(laws, reach, strict=True)])

@@ -13,13 +13,13 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from .core import queue_kernel as kernel
-from .core.chance import find_day, sample_geometric, uniform
+from .core.chance import sample_days, sample_geometric
 from .errors import UsageError
 from .executors import run_partitions
 from .law import Law
 from .past import SKU, sku_codes
 from .policy import Policies, set_policies
-from .service import Service, learn_service
+from .service import Service, days_ready, learn_service
 from .streams import keys, text_hashes
 from .supply import Supply
 
@@ -240,7 +240,7 @@ class _Builder:
             np.ascontiguousarray(demand.weekday[rows]), np.ascontiguousarray(demand.levels[rows]),
             self._line_draws(), self.supply.purchases["open_qty"].to_numpy(float)[self.po_rows].copy(),
             np.ascontiguousarray(self.supply.draws(self.scenarios, self.seed)[self.po_rows]), self._new_lead(),
-            calendar, working_days, component,
+            calendar, working_days, self._receive_on(), component,
             np.bincount(self.lines["firm_row"][self.lines["firm_row"] >= 0], minlength=len(self.firm_component)),
             self._risk_days(), self.horizon, self.scenarios, (day.day_of_week + 1) % 7, day.toordinal() + 1, True,
         )  # fmt: skip
@@ -308,14 +308,21 @@ class _Builder:
         hazard = np.full(len(lines), self.service.hazard)
         sample_geometric(hazard, start, keys(self.seed, "patience", lines["line_id"]), never, cancel)
         out["cancel"] = np.where(cancel < never, cancel, 0)
-        # the lines of a ship-complete order leave together, so they share one handling time
-        entity = lines["order_id"].where(lines["firm_row"] >= 0, lines["line_id"])
+        out["handling"] = self._handling()
+        return out
+
+    def _handling(self) -> np.ndarray:
+        """Working days from commitment to departure [lines × scenarios], less those already spent."""
+        lines = self.lines
+        spent = days_ready(self.past, self.service, lines)
+        # the lines of a ship-complete order leave together: one handling time, begun when the last is ready
+        firm = lines["firm_row"].to_numpy()
+        entity = lines["order_id"].where(firm >= 0, lines["line_id"])
+        together = np.where(firm >= 0, firm, -1 - np.arange(len(lines)))
+        spent = pd.Series(spent).groupby(together).transform("min").to_numpy()
         place = pd.Index(self.service.locations).get_indexer(lines["location_id"])
-        key = keys(self.seed, "handling", entity)
-        for i in range(len(lines)):
-            law = self.service.handling[place[i]]
-            if law[0] < 1.0:
-                out["handling"][i] = [find_day(law, uniform(key[i], k, 0)) for k in range(self.scenarios)]
+        out = np.zeros((len(lines), self.scenarios), np.int16)
+        sample_days(self.service.still_to_go(place, spent), keys(self.seed, "handling", entity), 0, out)
         return out
 
     def _new_lead(self) -> np.ndarray:
@@ -323,11 +330,16 @@ class _Builder:
             return np.ascontiguousarray(self.supply.lead_times.laws)
         return np.ascontiguousarray(_stated_lead_laws(self.past, self.policies))
 
+    def _receive_on(self) -> np.ndarray:
+        """The day 0…H + 1 on which goods ready by each day are received."""
+        fitted, beyond = self.supply.lead_times, self.horizon + 1
+        return np.minimum(fitted.receiving.next_open(self.past.day, beyond), beyond).astype(np.int64)
+
     def _calendar(self) -> tuple[np.ndarray, np.ndarray]:
         n, width = len(self.service.locations), self.horizon + 2
         calendar = np.zeros((n, width), kernel.CALENDAR)
         days = np.full((n, width + 1), self.horizon + 1, np.int64)
-        for i, working in enumerate(self.service.working):
+        for i, working in enumerate(self.service.working.ahead(self.past.day, self.horizon + 1)):
             mine = np.flatnonzero(working[: self.horizon + 1])
             mine = mine[mine >= 1]
             days[i, : len(mine)] = mine

@@ -9,37 +9,105 @@ import numpy as np
 import pandas as pd
 
 from .past import sku_codes
-from .stock import closing_levels, level_at, open_events
+from .stock import closing_levels, flows, level_at, open_events
 
 if TYPE_CHECKING:
     from .past import Past
 
 MAX_HANDLING = 10  # working days
+_MISTAKEN = 0.03  # of lines, taken as ready on an earlier day than they were
 _WEEKDAYS = np.array(["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"])
 
 
 @dataclass(frozen=True)
+class WorkingDays:
+    """Which days each location works on: `works` [locations × days], from the day `first` on."""
+
+    first: np.datetime64
+    works: np.ndarray
+
+    def ahead(self, day: pd.Timestamp, count: int) -> np.ndarray:
+        """[locations × 0…count]: from the given day on."""
+        begin = int((day.to_datetime64().astype("datetime64[D]") - self.first).astype(int))
+        return self.works[:, begin : begin + count + 1]
+
+    def count(self, place: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """How many there are at each location (row) from `begin` to `end`, both included."""
+        until = np.concatenate([np.zeros((len(self.works), 1), np.int64), np.cumsum(self.works, axis=1)], axis=1)
+        a, b = ((x.astype("datetime64[D]") - self.first).astype(np.int64) for x in (begin, end))
+        found: np.ndarray = until[place, np.maximum(b, -1) + 1] - until[place, np.maximum(a, 0)]
+        return np.maximum(found, 0)
+
+
+@dataclass(frozen=True)
 class Service:
-    """By location: working [locations × days 0…horizon+1+slack], handling: P(≤ h working days) [locations × h].
+    """By location: working days, and handling: P(≤ h working days) [locations × h].
 
     hazard: daily chance that a waiting customer cancels.
     """
 
     locations: np.ndarray
-    working: np.ndarray
+    working: WorkingDays
     handling: np.ndarray
     hazard: float
     notes: tuple[str, ...]
+
+    def still_to_go(self, place: np.ndarray, spent: np.ndarray) -> np.ndarray:
+        """P(≤ h more working days) [lines × h] of lines that could have left `spent` working days already.
+
+        That they could is only likely: what frees stock unseen (a cancellation ahead) makes a line ready later, so
+        the law of a line that has become ready just now is mixed in, the more the longer nothing explains the delay.
+        """
+        fresh = self.handling[place]
+        h = np.arange(fresh.shape[1])
+        law = np.pad(fresh, ((0, 0), (1, len(h))), constant_values=((0.0, 0.0), (0.0, 1.0)))
+        spent = np.minimum(spent, len(h))[:, None]
+        gone = np.take_along_axis(law, spent, axis=1)
+        reach = np.take_along_axis(law, spent + h[None, :] + 1, axis=1)
+        out: np.ndarray = ((1.0 - _MISTAKEN) * (reach - gone) + _MISTAKEN * fresh)
+        out /= (1.0 - _MISTAKEN) * (1.0 - gone) + _MISTAKEN
+        return out
 
 
 def learn_service(past: Past) -> Service:
     """Learn working days, handling and patience from what `past` knew."""
     locations = np.array(sorted(past.skus["location_id"].unique()), dtype=object)
-    shipped = _shipped_lines(past)
-    weekdays, notes = _weekdays(past, shipped, locations)
+    weekdays, notes = _weekdays(past, _shipped_lines(past), locations)
     working = _working_days(past, locations, weekdays)
-    handling = _handling(past, shipped, locations, weekdays)
-    return Service(locations, working, handling, _patience(past), tuple(notes))
+    return Service(locations, working, _handling(past, locations, working), _patience(past), tuple(notes))
+
+
+def days_ready(past: Past, service: Service, lines: pd.DataFrame) -> np.ndarray:
+    """Working days, up to today, on which each waiting line could have left; 0 for what stock does not cover.
+
+    lines: by SKU (`sku`, a row of `past.skus`) in service order. What stock covers today was covered before as long
+    as it does not need the latest receipts: its margin is larger than they were.
+    """
+    sku = lines["sku"].to_numpy()
+    wanted = lines["wanted_date"].to_numpy("datetime64[D]")
+    today = past.day.to_datetime64().astype("datetime64[D]")
+    need = np.where(wanted <= today, lines["open_qty"].to_numpy(), 0.0)
+    margin = past.stock["on_hand"].to_numpy()[sku] - pd.Series(need).groupby(sku).cumsum().to_numpy()
+    came = flows(past)
+    came = came[came["qty"] > 0]
+    since = _last_needed(came, sku, margin)
+    place = pd.Index(service.locations).get_indexer(lines["location_id"])
+    count = service.working.count(place, np.maximum(wanted, since), np.full(len(lines), today))
+    covered: np.ndarray = np.where((margin >= 0) & (wanted <= today), count, 0)
+    return covered
+
+
+def _last_needed(came: pd.DataFrame, sku: np.ndarray, margin: np.ndarray) -> np.ndarray:
+    """The day of the latest arrival of each SKU without which so large a margin would be negative."""
+    day = came["day"].to_numpy("datetime64[D]")
+    later = came.iloc[::-1].groupby("sku")["qty"].cumsum().iloc[::-1].to_numpy()  # on this day or later
+    enough = pd.DataFrame({"sku": came["sku"].to_numpy(), "later": later, "day": day})
+    wanted = pd.DataFrame({"sku": sku, "later": margin, "row": np.arange(len(sku))})
+    # the latest day by which more came than the margin: the smallest total above it
+    enough, wanted = enough.sort_values("later", kind="stable"), wanted.sort_values("later", kind="stable")
+    found = pd.merge_asof(wanted, enough, on="later", by="sku", direction="forward", allow_exact_matches=False)
+    since: np.ndarray = found.sort_values("row")["day"].fillna(pd.Timestamp("1900-01-01")).to_numpy("datetime64[D]")
+    return since
 
 
 def _shipped_lines(past: Past) -> pd.DataFrame:
@@ -61,21 +129,23 @@ def _weekdays(past: Past, shipped: pd.DataFrame, locations: np.ndarray) -> tuple
     return found, notes
 
 
-def _working_days(past: Past, locations: np.ndarray, weekdays: np.ndarray) -> np.ndarray:
-    horizon = past.config.simulation.horizon_days
-    days = past.day.to_datetime64().astype("datetime64[D]") + np.arange(horizon + 2)
-    working = weekdays[:, (days.astype(np.int64) + 3) % 7]
+def _working_days(past: Past, locations: np.ndarray, weekdays: np.ndarray) -> WorkingDays:
+    begin = past.lines["wanted_date"].min() if len(past.lines) else past.day
+    first = min(begin, past.day).to_datetime64().astype("datetime64[D]")
+    last = past.day.to_datetime64().astype("datetime64[D]") + past.config.simulation.horizon_days + 2
+    days = np.arange(first, last)
+    works = weekdays[:, (days.astype(np.int64) + 3) % 7]
     calendar = past.tables["calendar"]
     calendar = calendar[calendar["supplier_id"].isna() & calendar["working"].notna()]
     for i, place in enumerate(locations):
         mine = calendar[calendar["location_id"].isna() | (calendar["location_id"] == place)]
         mine = mine.sort_values("location_id", na_position="first", kind="stable").drop_duplicates("date", keep="last")
         said = mine.set_index(mine["date"].to_numpy("datetime64[D]"))["working"].reindex(days)
-        working[i] = np.where(said.isna(), working[i], said.fillna(True).astype(bool))
-    return working
+        works[i] = np.where(said.isna(), works[i], said.fillna(True).astype(bool))
+    return WorkingDays(first, works)
 
 
-def _handling(past: Past, shipped: pd.DataFrame, locations: np.ndarray, weekdays: np.ndarray) -> np.ndarray:
+def _handling(past: Past, locations: np.ndarray, working: WorkingDays) -> np.ndarray:
     """P(handling ≤ h working days) by location, from lines that left whole and had stock on their wanted day."""
     out = np.ones((len(locations), MAX_HANDLING + 1))
     if past.config.queue.handling != "learned" or "stock" not in past.given:
@@ -86,12 +156,11 @@ def _handling(past: Past, shipped: pd.DataFrame, locations: np.ndarray, weekdays
     wanted = lines["wanted_date"].to_numpy("datetime64[D]")
     level = closing_levels(past, code, wanted) - level_at(open_events(past), code, wanted)
     lines = lines[level >= 0]  # even after everything wanted by then something was left
-    for i, place in enumerate(locations):
-        mine = lines[lines["location_id"] == place]
-        mask = [bool(x) for x in weekdays[i]]
-        begin = np.busday_offset(mine["wanted_date"].to_numpy("datetime64[D]"), 0, "forward", weekmask=mask)
-        took = np.busday_count(begin, mine["last_shipped_at"].to_numpy("datetime64[D]"), weekmask=mask)
-        count = np.bincount(np.clip(took, 0, MAX_HANDLING), minlength=MAX_HANDLING + 1)
+    place = pd.Index(locations).get_indexer(lines["location_id"])
+    begin, end = (lines[x].to_numpy("datetime64[D]") for x in ("wanted_date", "last_shipped_at"))
+    took = np.clip(working.count(place, begin, end) - 1, 0, MAX_HANDLING)
+    for i in range(len(locations)):
+        count = np.bincount(took[place == i], minlength=MAX_HANDLING + 1)
         if count.sum() >= 30:
             out[i] = np.cumsum(count) / count.sum()
     return out

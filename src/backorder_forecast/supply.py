@@ -34,7 +34,7 @@ class Supply:
         key = keys(seed, "receipt", rows["po_line_id"])
         # find_day counts from 0, the table's first column is day 1
         first = _sampled(fitted.next_table, key, 0, scenarios) + 1
-        gap = np.maximum(_sampled(np.tile(fitted.rest_table, (len(rows), 1)), key, 1, scenarios), 1)
+        gap = np.maximum(_sampled(np.broadcast_to(fitted.rest_table, (len(rows), len(fitted.rest_table))), key, 1, scenarios), 1)
         part = _uniforms(key, 2, scenarios) < fitted.open_split_prob[:, None]
         share = fitted.split_share[(_uniforms(key, 3, scenarios) * len(fitted.split_share)).astype(np.int64)]
         qty = rows["open_qty"].to_numpy()[:, None]
@@ -46,7 +46,8 @@ class Supply:
         lost = gone < first
         out["first"] = np.where(lost, never, first)
         out["first_qty"] = np.where(part, some, qty)
-        out["rest"] = np.where(lost, never, np.minimum(first + gap, never))
+        opens = fitted.receiving.next_open(fitted.origin, never)
+        out["rest"] = np.where(lost, never, np.minimum(opens[np.minimum(first + gap, never)], never))
         out["gone"] = np.where(lost & (gone < never), gone, 0)
         return out
 

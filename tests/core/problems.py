@@ -27,6 +27,7 @@ def blank(n_sku, n_lines, n_po, scenarios, *, classes=1, locations=1, orders=0, 
         class_share=np.ones((n_sku, classes)) / classes, class_salt=np.arange(classes, dtype=np.uint64),
         weekday=np.ones((n_sku, 7)), levels=np.ones((n_sku, 1)), line_draw=line_draw, po_qty=np.zeros(n_po),
         po_draw=po_draw, new_lead=np.ones((1, 8)), calendar=calendar, working_days=working_days,
+        receive_on=np.arange(horizon + 2),
         component=component, order_lines=np.zeros(orders, np.int64), risk_days=np.array([7, 14, horizon]),
         horizon=horizon, scenarios=scenarios, first_weekday=0, first_ordinal=700000, with_planned=False,
     )  # fmt: skip

@@ -46,7 +46,7 @@ def combine(salt: np.uint64, keys: np.ndarray) -> np.ndarray:
 
 @kernel("uint64[:](uint8[:], int64[:])")
 def hash_texts(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """FNV-1a over the UTF-8 bytes of each text, finalised; `offsets` has one more entry than there are texts."""
+    """FNV-1a over the UTF-8 bytes of each text, finalised; `offsets` has one entry more than there are texts."""
     out = np.empty(offsets.size - 1, np.uint64)
     for i in range(out.size):
         h = np.uint64(0xCBF29CE484222325)
@@ -95,8 +95,8 @@ def _large_count(mean: float, variance: float, theta: float, u: float) -> float:
 def negative_binomial(size: float, theta: float, u: float) -> float:
     """The u-quantile of a negative binomial with mean size·theta/(1−theta) and variance mean/(1−theta).
 
-    Sums of such counts with one theta are again of this kind, their sizes added. Walks up from zero; where
-    P(0) underflows (means in the hundreds at least) a Cornish–Fisher expansion with the skewness is exact enough.
+    Sums of such counts with one theta are again of this kind, their sizes added. Walks up from zero; where P(0)
+    underflows (means in the hundreds at least) a Cornish-Fisher expansion with the skewness is exact enough.
     """
     if size <= 0.0 or theta <= 0.0:
         return 0.0
@@ -118,7 +118,7 @@ def negative_binomial(size: float, theta: float, u: float) -> float:
 
 @kernel("int64(float64, float64, int64)")
 def geometric(u: float, hazard: float, never: int) -> int:
-    """The day (1, 2, …) on which something with a constant daily hazard happens; `never` if not before that."""
+    """The day (1, 2, …) on which something with a constant daily hazard happens; `never` if not before it."""
     if hazard <= 0.0:
         return never
     days = 1.0 + math.floor(math.log(u) / math.log1p(-min(hazard, 0.999999)))
@@ -140,17 +140,25 @@ def find_day(cdf: np.ndarray, u: float) -> int:
 
 @kernel("void(float64[:, :], uint64[:], int64, int16[:, :])")
 def sample_days(cdf: np.ndarray, keys: np.ndarray, index: int, out: np.ndarray) -> None:
-    """Fill `out` [rows × scenarios] with days from each row's law, `cdf` [rows × days]; beyond: len of the row."""
+    """Fill `out` [rows × scenarios] with days from each row's law, `cdf` [rows × days]; beyond: its length."""
     for i in range(out.shape[0]):
         for k in range(out.shape[1]):
             out[i, k] = find_day(cdf[i], uniform(keys[i], k, index))
+
+
+@kernel("void(float64[:, ::1], uint64[:], int64[:, ::1])")
+def sample_values(cdf: np.ndarray, keys: np.ndarray, out: np.ndarray) -> None:
+    """Fill `out` [rows × draws] with places in each row's law, `cdf` [rows × values], however long it is."""
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[i, k] = find_day(cdf[i], uniform(keys[i], k, 0))
 
 
 @kernel("void(float64[:], int64[:], uint64[:], int64, int16[:, :])")
 def sample_geometric(
     hazard: np.ndarray, start: np.ndarray, keys: np.ndarray, never: int, out: np.ndarray
 ) -> None:
-    """Fill `out` [rows × scenarios] with start + geometric day; `never` where it lies at or beyond that day."""
+    """Fill `out` [rows × scenarios] with start + geometric day; `never` where that is not before it."""
     for i in range(out.shape[0]):
         for k in range(out.shape[1]):
             out[i, k] = min(never, start[i] + geometric(uniform(keys[i], k, 0), hazard[i], never))

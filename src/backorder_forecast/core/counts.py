@@ -1,8 +1,8 @@
 """Negative-binomial counts whose sums stay negative binomial, and mixtures of them, over whole panels.
 
-A count here has size r and theta: mean r·theta/(1−theta), variance mean/(1−theta). Sums of independent ones with one
-theta add their sizes (Johnson, Kemp, Kotz 2005, 5.3), so demand over several days, or over a random number of days,
-is a mixture over sizes that share theta.
+A count here has size r and theta: mean r·theta/(1−theta), variance mean/(1−theta). Sums of independent ones with
+one theta add their sizes (Johnson, Kemp, Kotz 2005, 5.3), so demand over several days, or over a random number of
+days, is a mixture over sizes that share theta.
 """
 
 import math
@@ -14,7 +14,7 @@ from ._compile import kernel
 
 @kernel("void(float64, float64, float64, float64[:])")
 def add_negative_binomial(size: float, theta: float, weight: float, out: np.ndarray) -> None:
-    """Add weight × P(count = x) to out[x] for x = 0 … len(out)−1, from the mode outwards, so nothing underflows."""
+    """Add weight × P(count = x) to out[x], x = 0 … len(out)−1, from the mode outwards: nothing underflows."""
     if size <= 0.0 or theta <= 0.0:
         out[0] += weight
         return

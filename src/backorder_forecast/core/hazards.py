@@ -1,68 +1,163 @@
-"""Durations in whole days as hazards: dense counts, shrunk from the particular to the general.
+"""Durations to laws: dense counts on whole days, and laws that differ between groups by pace and spread.
 
-For each group (a supplier; an item of a supplier) and each day t since the purchase was placed, `risk` counts the
-purchases that had not come before day t and were seen on it, `events` those that came on it. Days weigh by how
-often anything is received on them (calendar), so that a weekend is no evidence of slowness. A group's hazard is
-(events + k·prior) / (risk + k): the mean of a gamma posterior around the more general group, its strength k chosen
-by the marginal likelihood of the counts (negative binomial) over all groups.
+A duration is known to lie in an interval (low, high] of days, or to be longer than low (right-censored). A law is a
+cumulative hazard Λ at the edges 0, 1, 2, … of its bins, linear between them and beyond with the last slope;
+S(t) = exp(−Λ(t)). Groups of one family share a law up to a scale and a power, S_g(t) = S((t / scale)^power): slow
+suppliers stretch it, punctual ones squeeze it. So a group with few durations borrows the shape of all, the tail
+included, and a day that is late for one supplier and early for another is not taken for the same thing. What a
+group's own counts say beyond that is added day by day, shrunk with a strength chosen by the marginal likelihood.
 """
 
+import math
+
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import gammaln, logsumexp
 
 from ._compile import kernel
 
-STRENGTHS = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0])
+STRENGTHS = np.array([2.0**i for i in range(14)])
+_TINY = 1e-300
 
 
-@kernel("void(int64[:], int64[:], int64[:], boolean[:], float64[:], float64[:, ::1], float64[:, ::1])")
+@kernel(
+    "void(int64[:], float64[:], float64[:], boolean[:], float64[:], float64[:], float64, float64[:, ::1],"
+    " float64[:, ::1])"
+)
 def add_counts(
-    group: np.ndarray, start: np.ndarray, duration: np.ndarray, ended: np.ndarray, weight: np.ndarray,
-    risk: np.ndarray, events: np.ndarray,
+    group: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray, scale: np.ndarray, power: np.ndarray,
+    bins: float, risk: np.ndarray, events: np.ndarray,
 ) -> None:  # fmt: skip
-    """Add purchases to dense counts [groups × days].
+    """Add durations to dense counts [groups × bins], each after (t / scale)^power × bins.
 
-    `start` indexes `weight` (one entry a calendar day); `duration` is the day of the end, or of the last look.
-    Purchases count at risk on days 0…duration; durations beyond the last column are cut there, unended.
+    An end known to a span of several bins is spread evenly over them; `risk` counts what had not ended before a
+    bin, and a part of one for a censored duration that was last seen within it. Ends beyond the last bin are
+    censored there.
     """
-    last = risk.shape[1] - 1
+    size = risk.shape[1]
     for i in range(group.size):
-        g = group[i]
-        if g < 0:
+        a = bins * (low[i] / scale[i]) ** power[i]
+        first = min(size, int(a + 1e-9))
+        for t in range(first):
+            risk[group[i], t] += 1.0
+        if not ended[i]:
+            if first < size:
+                risk[group[i], first] += a - first
             continue
-        stop = min(duration[i], last)
-        for t in range(stop + 1):
-            risk[g, t] += weight[start[i] + t]
-        if ended[i] and duration[i] <= last:
-            events[g, duration[i]] += 1.0
+        b = bins * (high[i] / scale[i]) ** power[i]
+        left = 1.0
+        t = first
+        while t < size and left > 1e-12:
+            risk[group[i], t] += left
+            part = min((min(b, t + 1.0) - max(a, t)) / (b - a), left)
+            events[group[i], t] += part
+            left -= part
+            t += 1
 
 
-def pooled(risk: np.ndarray, events: np.ndarray, least: float = 5.0) -> np.ndarray:
-    """A smooth hazard [days] from the counts of all: a window around each day wide enough for `least` events.
+def smooth(risk: np.ndarray, events: np.ndarray, least: float) -> np.ndarray:
+    """Hazards [bins] from the counts of all: around each bin a window wide enough for `least` events.
 
-    Beyond the last days on which anything came the window reaches back, so the tail keeps a small hazard that falls
-    as purchases sit there and nothing comes: what will perhaps never come is not taken as sure supply.
+    After the last event the hazard is that of half an event over all the waiting seen there: what has outlived
+    every known duration is not taken as sure to end.
     """
-    days = risk.size
-    at_risk, came = np.concatenate([[0.0], np.cumsum(risk)]), np.concatenate([[0.0], np.cumsum(events)])
-    hazard = np.zeros(days)
-    if came[-1] == 0:
+    bins = risk.size
+    hazard = np.zeros(bins)
+    if not events.any():
         return hazard
-    for t in range(days):
+    waited, came = (np.concatenate([[0.0], np.cumsum(x)]) for x in (risk, events))
+    last = int(np.flatnonzero(events > 0)[-1]) + 1
+    for t in range(last):
         low, high = t, t + 1
-        width = 0
-        while came[high] - came[low] < least and (low > 0 or high < days):
-            width += 1
-            low, high = max(0, t - width), min(days, t + width + 1)
-            if events[t] > 0 and width >= 3:
-                break
-        exposure = at_risk[high] - at_risk[low]
-        hazard[t] = (came[high] - came[low]) / exposure if exposure > 0 else 0.0
+        while came[high] - came[low] < least and (low > 0 or high < last):
+            low, high = max(0, low - 1), min(last, high + 1)
+        hazard[t] = (came[high] - came[low]) / max(waited[high] - waited[low], _TINY)
+    if last < bins:
+        hazard[last:] = min(hazard[last - 1], 0.5 / max(0.5, waited[-1] - waited[last]))
     return np.clip(hazard, 0.0, 1.0)
 
 
+def cumulative(hazard: np.ndarray) -> np.ndarray:
+    """Λ at the edges [… × bins + 1] from the hazards of the bins [… × bins]."""
+    steps = -np.log1p(-np.clip(hazard, 0.0, 1.0 - 1e-9))
+    return np.concatenate([np.zeros((*steps.shape[:-1], 1)), np.cumsum(steps, axis=-1)], axis=-1)
+
+
+def at(law: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Λ(t) of one law [edges] at any times, linear between edges and beyond the last with the last slope."""
+    last = law.size - 1
+    below = np.minimum(t.astype(np.int64), last - 1)
+    values: np.ndarray = law[below] + (t - below) * (law[below + 1] - law[below])
+    return values
+
+
+def stretched(law: np.ndarray, scale: np.ndarray, power: np.ndarray, bins: float, edges: int) -> np.ndarray:
+    """Λ(bins·(t / scale)^power) at t = 0 … edges−1 for each scale and power: [pairs of them × edges]."""
+    t = np.arange(edges, dtype=float)
+    return at(law, bins * (t[None, :] / scale[:, None]) ** power[:, None])
+
+
+def log_likelihood(risk: np.ndarray, events: np.ndarray, laws: np.ndarray) -> np.ndarray:
+    """Log likelihood of each group's dense counts [groups × bins] under each law [laws × edges]."""
+    steps = np.diff(laws, axis=1)
+    ends = np.log(np.maximum(-np.expm1(-steps), 1e-12))
+    return events @ ends.T - (risk - events) @ np.minimum(steps, 30.0).T
+
+
+@kernel("float64(float64[:], float64)")
+def _value(law: np.ndarray, t: float) -> float:
+    below = min(int(t), law.size - 2)
+    return law[below] + (t - below) * (law[below + 1] - law[below])
+
+
+@kernel(
+    "void(int64[:], int64[:], float64[:], float64[:], boolean[:], float64[:, ::1], float64[:], float64[:, ::1])"
+)
+def add_scale_likelihood(
+    group: np.ndarray, house: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray, laws: np.ndarray,
+    scale: np.ndarray, out: np.ndarray,
+) -> None:  # fmt: skip
+    """Add to out [groups × scales] the log likelihood of each duration under its house's law [houses × edges]."""
+    for i in range(group.size):
+        law = laws[house[i]]
+        for s in range(scale.size):
+            a = _value(law, low[i] / scale[s])
+            if ended[i]:
+                b = _value(law, high[i] / scale[s])
+                out[group[i], s] += -a + math.log(max(-math.expm1(a - b), 1e-12))
+            else:
+                out[group[i], s] -= a
+
+
+def weights(likelihood: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """Posterior weights [groups × points] from log likelihoods and log prior weights [points]."""
+    joint = likelihood + prior
+    return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+
+
+def bell(points: np.ndarray, centre: float, sd: float) -> np.ndarray:
+    """Log weights of a normal law on a grid."""
+    log = -0.5 * ((points - centre) / sd) ** 2
+    return np.asarray(log - logsumexp(log))
+
+
+def fitted_bell(likelihood: np.ndarray, points: np.ndarray, centre: float | None = None) -> np.ndarray:
+    """The normal prior on a grid under which all groups are most likely (EM from a wide one), as log weights."""
+    middle, sd = 0.0 if centre is None else centre, float(np.ptp(points)) / 4
+    step = float(np.diff(points).min())
+    for _ in range(40):
+        posterior = weights(likelihood, bell(points, middle, sd))
+        if centre is None:
+            middle = float((posterior @ points).mean())
+        sd = max(float(np.sqrt((posterior @ (points - middle) ** 2).mean())), step / 2)
+    return bell(points, middle, sd)
+
+
 def strength(risk: np.ndarray, events: np.ndarray, prior: np.ndarray) -> float:
-    """The strength k under which the counts [groups × days] of all groups are most likely around their priors."""
+    """The strength k under which the counts [groups × bins] of all groups are most likely around their priors.
+
+    Counts are Poisson around risk × hazard, hazards gamma around their prior with k as rate, so counts are negative
+    binomial.
+    """
     seen = (risk > 0) & (prior > 0)
     e, r, h = events[seen], risk[seen], prior[seen]
     if not e.size:
@@ -75,26 +170,23 @@ def strength(risk: np.ndarray, events: np.ndarray, prior: np.ndarray) -> float:
 
 
 def shrunk(risk: np.ndarray, events: np.ndarray, prior: np.ndarray, k: float) -> np.ndarray:
-    """Posterior mean hazards [groups × days]."""
+    """Posterior mean hazards [groups × bins]."""
     return np.clip((events + k * prior) / np.maximum(risk + k, 1e-12), 0.0, 1.0)
 
 
-def pace(risk: np.ndarray, events: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """How much faster than `prior` each group is [groups], one factor on the hazard, shrunk towards 1.
-
-    The factors are gamma distributed around 1; their variance is fitted by moments over the groups.
-    """
-    came, expected = events.sum(axis=1), (risk * prior).sum(axis=1)
-    usable = expected > 0
-    excess = ((came - expected) ** 2 - expected)[usable].sum()
-    variance = max(excess, 0.0) / max((expected[usable] ** 2).sum(), 1e-12)
-    if variance <= 1e-6:
-        return np.ones(len(came))
-    shape = 1.0 / variance
-    return (came + shape) / (expected + shape)
-
-
-def weighted_cdf(hazard: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """P(T ≤ t) [rows × days] from hazards [rows × days] on days that weigh `weight` [rows × days]."""
-    stay = np.log1p(-np.clip(hazard * weight, 0.0, 1.0 - 1e-9))
-    return -np.expm1(np.cumsum(stay, axis=1))
+@kernel(
+    "void(int64[:], float64[:, ::1], float64[:], float64[:, ::1], float64[:], float64[:, ::1])"
+)
+def survivals(
+    house: np.ndarray, weight: np.ndarray, age: np.ndarray, laws: np.ndarray, scale: np.ndarray, out: np.ndarray
+) -> None:
+    """Fill out [rows × days]: P(longer than age + day, day = 1, 2, …) given longer than age, over the scales' weights
+    [rows × scales] that have been learned from these durations too."""
+    for i in range(house.size):
+        law = laws[house[i]]
+        for s in range(scale.size):
+            if weight[i, s] < 1e-7:
+                continue
+            reached = _value(law, age[i] / scale[s])
+            for t in range(out.shape[1]):
+                out[i, t] += weight[i, s] * math.exp(reached - _value(law, (age[i] + t + 1.0) / scale[s]))

@@ -103,9 +103,10 @@ class Problem(NamedTuple):
     line_draw: np.ndarray  # LINE_DRAW [lines, K]
     po_qty: np.ndarray  # f8 [purchases]
     po_draw: np.ndarray  # PURCHASE_DRAW [purchases, K]
-    new_lead: np.ndarray  # f8 [rows, days]: P(lead time ≤ day), from day 0
+    new_lead: np.ndarray  # f8 [rows, days]: P(goods are ready by day), from day 0 of the order
     calendar: np.ndarray  # CALENDAR [locations, H + 2]
     working_days: np.ndarray  # i8 [locations, W]: ascending, ends with H + 1
+    receive_on: np.ndarray  # i8 [H + 2]: the first day on or after each on which anything is received
     component: np.ndarray  # COMPONENT [components + 1]
     order_lines: np.ndarray  # i8 [ship-complete orders]: open lines of each
     risk_days: np.ndarray  # i8 [R], ascending
@@ -625,7 +626,7 @@ def _reorder(p, s, i, g, day, k):  # type: ignore[no-untyped-def]
         s.sku[i].on_order += qty
         lead = max(1, find_day(p.new_lead[sku.lead_row], uniform(sku.lead_key, k, ordinal)))
         if lead < p.new_lead.shape[1] and day + lead <= p.horizon:
-            _add_arrival(s, i, day + lead, qty, PLANNED)
+            _add_arrival(s, i, p.receive_on[day + lead], qty, PLANNED)
 
 
 @kernel(allocates=False)
@@ -644,6 +645,7 @@ def _close_sku(p, s, t, i, g, line0, k):  # type: ignore[no-untyped-def]
     t.first_short[g, s.sku[i].first_short] += 1
     today = p.first_ordinal - 1
     lead = max(1, find_day(p.new_lead[sku.lead_row], uniform(sku.lead_key, k, today)))
+    lead = p.receive_on[min(lead, p.horizon + 1)]
     for r in range(p.risk_days.size):
         t.risk[g, r].short_units += s.short[i, r]
         if s.sku[i].first_short <= p.risk_days[r]:
@@ -707,7 +709,8 @@ def _example() -> tuple[Problem, Tally, _State]:
 
     problem = Problem(
         one(SKU), one(LINE), one("i8", 2), one("f8", 2), one("u8"), one("f8", 2), one("f8", 2), one(LINE_DRAW, 2),
-        one("f8"), one(PURCHASE_DRAW, 2), one("f8", 2), one(CALENDAR, 2), one("i8", 2), one(COMPONENT), one("i8"),
+        one("f8"), one(PURCHASE_DRAW, 2), one("f8", 2), one(CALENDAR, 2), one("i8", 2), one("i8"), one(COMPONENT),
+        one("i8"),
         one("i8"), 1, 1, 0, 1, True,
     )  # fmt: skip
     tally = Tally(

@@ -1,0 +1,115 @@
+"""Purchases and receipts to right-censored durations, and the days on which anything is received."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from ..past import Past
+
+_ENOUGH, _RARE = 50, 0.01  # receipts seen, and their share on a kind of day, before it counts as shut
+
+
+@dataclass(frozen=True)
+class Durations:
+    """Durations known to lie in (low, high] days, or, where not `ended`, to be longer than low."""
+
+    low: np.ndarray
+    high: np.ndarray
+    ended: np.ndarray
+
+
+@dataclass(frozen=True)
+class ReceivingDays:
+    """On which calendar days, from `first` on, anything is received.
+
+    shut [days]: nothing is. run [days]: how many shut days lie directly before an open day, or end on a shut one.
+    """
+
+    first: np.datetime64
+    shut: np.ndarray
+    run: np.ndarray
+
+    def place(self, dates: pd.Series) -> np.ndarray:
+        """The row of each date."""
+        rows: np.ndarray = (dates.to_numpy("datetime64[D]") - self.first).astype(np.int64)
+        return rows
+
+    def last_open(self, origin: pd.Timestamp, days: int) -> np.ndarray:
+        """Days from `origin` to the last open day on or before each of the days 0 … `days` after it."""
+        begin = int(self.place(pd.Series([origin]))[0])
+        rows = slice(begin, begin + days + 1)
+        found: np.ndarray = np.arange(days + 1) - np.where(self.shut[rows], self.run[rows], 0)
+        return found
+
+    def next_open(self, origin: pd.Timestamp, days: int) -> np.ndarray:
+        """Days from `origin` to the first open day on or after each of the days 0 … `days` after it."""
+        begin = int(self.place(pd.Series([origin]))[0])
+        open_days = np.flatnonzero(~self.shut[begin:])
+        at = np.searchsorted(open_days, np.arange(days + 1))
+        found: np.ndarray = np.append(open_days, len(self.shut))[at]
+        return found
+
+    def delays(self) -> np.ndarray:
+        """Share of weekdays that end a run of 0, 1, 2, … shut days: how far the count of days seen lags behind."""
+        week = self.run[-7:] * self.shut[-7:]
+        shares: np.ndarray = np.bincount(week) / 7.0
+        return shares
+
+
+def receiving_days(past: Past, first: pd.Timestamp) -> ReceivingDays:
+    """Days from `first` to beyond the horizon; shut are weekdays on which hardly anything ever came, and free days."""
+    begin = first.to_datetime64().astype("datetime64[D]")
+    end = past.day.to_datetime64().astype("datetime64[D]") + past.config.simulation.horizon_days + 14
+    days = np.arange(begin, end)
+    weekday = (days.astype(np.int64) + 3) % 7
+    received = past.tables["receipts"]["received_at"]
+    rare = _hardly_any(received.dt.day_of_week.to_numpy(), 7)
+    calendar = past.tables["calendar"]
+    free = calendar[calendar["working"].eq(False).fillna(False)]
+    free = free.loc[free["supplier_id"].isna() & free["location_id"].isna(), "date"].to_numpy("datetime64[D]")
+    shut = rare[weekday]
+    if _hardly_any(np.isin(received.to_numpy("datetime64[D]"), free).astype(np.int64), 2)[1]:
+        shut |= np.isin(days, free)
+    # beyond the last free day known, the last week shows the weekly rhythm alone
+    shut[-7:] = rare[weekday[-7:]]
+    return ReceivingDays(begin, shut, _runs(shut))
+
+
+def _hardly_any(kind: np.ndarray, kinds: int) -> np.ndarray:
+    """Of which kinds there are next to none, where enough was seen to say so [kinds]."""
+    seen = np.bincount(kind, minlength=kinds)
+    rare: np.ndarray = (seen < _RARE * seen.sum()) & (seen.sum() >= _ENOUGH)
+    return rare
+
+
+def _runs(shut: np.ndarray) -> np.ndarray:
+    place = np.arange(len(shut))
+    last_open = np.maximum.accumulate(np.where(shut, -1, place))
+    before = np.concatenate([[-1], last_open[:-1]])
+    runs: np.ndarray = np.where(shut, place - last_open, place - 1 - before)
+    return runs
+
+
+def to_first_receipt(past: Past, rows: pd.DataFrame, receiving: ReceivingDays) -> Durations:
+    """Days from the clock's start to the first receipt, or to the day on which each was last seen waiting."""
+    came = np.array(rows["first_received_at"].notna(), bool)
+    end = rows["first_received_at"].where(came, rows["last_cancelled_at"].where(rows["open_qty"] <= 0))
+    return between(rows["clock_at"], end.fillna(past.day), came, receiving)
+
+
+def between(start: pd.Series, end: pd.Series, ended: np.ndarray, receiving: ReceivingDays) -> Durations:
+    """Durations from start to end.
+
+    Day d after the start is the interval (d, d + 1]. What is received after shut days may have been ready on any of
+    them; what still waits on a shut day was last seen to wait on the open day before.
+    """
+    days = np.maximum((end.dt.floor("D") - start.dt.floor("D")).dt.days.to_numpy(np.int64), 0)
+    place = receiving.place(end)
+    run, shut = receiving.run[place], receiving.shut[place]
+    low = np.where(ended, days - np.where(shut, 0, run), days + 1 - np.where(shut, run, 0))
+    return Durations(np.maximum(low, 0).astype(float), days + 1.0, ended)

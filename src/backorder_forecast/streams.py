@@ -1,7 +1,8 @@
 """One seed, and keys for draws named after what they are for.
 
 A key is a pure function of (seed, stream, the entity's texts); a draw is one of (key, scenario, index), see
-:mod:`backorder_forecast.core.chance`. So neither the order of rows, nor other entities, nor threads change a draw.
+:mod:`backorder_forecast.core.chance`. So neither the order of rows, nor other entities, nor threads change
+a draw.
 
 >>> a = keys(1, "patience", ["L1", "L2"])
 >>> b = keys(1, "patience", ["L2", "L1"])

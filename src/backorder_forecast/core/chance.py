@@ -46,7 +46,7 @@ def combine(salt: np.uint64, keys: np.ndarray) -> np.ndarray:
 
 @kernel("uint64[:](uint8[:], int64[:])")
 def hash_texts(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """FNV-1a over the UTF-8 bytes of each text, finalised; `offsets` has one entry more than there are texts."""
+    """FNV-1a over the UTF-8 bytes of each text, finalised; `offsets` has one entry more than texts."""
     out = np.empty(offsets.size - 1, np.uint64)
     for i in range(out.size):
         h = np.uint64(0xCBF29CE484222325)
@@ -67,7 +67,7 @@ def _acklam_tail(q: float) -> float:
 
 @kernel("float64(float64)")
 def normal_quantile(p: float) -> float:
-    """Inverse normal distribution function by Acklam's rational approximation (relative error below 1.2e-9)."""
+    """Inverse normal distribution function, Acklam's rational approximation (relative error below 1.2e-9)."""
     if p < 0.02425:
         q = math.sqrt(-2.0 * math.log(p))
         return _acklam_tail(q)
@@ -95,8 +95,9 @@ def _large_count(mean: float, variance: float, theta: float, u: float) -> float:
 def negative_binomial(size: float, theta: float, u: float) -> float:
     """The u-quantile of a negative binomial with mean size·theta/(1−theta) and variance mean/(1−theta).
 
-    Sums of such counts with one theta are again of this kind, their sizes added. Walks up from zero; where P(0)
-    underflows (means in the hundreds at least) a Cornish-Fisher expansion with the skewness is exact enough.
+    Sums of such counts with one theta are again of this kind, their sizes added. Walks up from zero; where
+    P(0) underflows (means in the hundreds at least) a Cornish-Fisher expansion with the skewness is exact
+    enough.
     """
     if size <= 0.0 or theta <= 0.0:
         return 0.0
@@ -140,10 +141,14 @@ def find_day(cdf: np.ndarray, u: float) -> int:
 
 @kernel("void(float64[:, :], uint64[:], int64, int16[:, :])")
 def sample_days(cdf: np.ndarray, keys: np.ndarray, index: int, out: np.ndarray) -> None:
-    """Fill `out` [rows × scenarios] with days from each row's law, `cdf` [rows × days]; beyond: its length."""
+    """Fill `out` [rows × scenarios] with days from each row's law, `cdf` [rows, or 1 for all × days].
+
+    What lies beyond the table is the length of the row.
+    """
     for i in range(out.shape[0]):
+        law = cdf[min(i, cdf.shape[0] - 1)]
         for k in range(out.shape[1]):
-            out[i, k] = find_day(cdf[i], uniform(keys[i], k, index))
+            out[i, k] = find_day(law, uniform(keys[i], k, index))
 
 
 @kernel("void(float64[:, ::1], uint64[:], int64[:, ::1])")

@@ -1,8 +1,8 @@
 """Negative-binomial counts whose sums stay negative binomial, and mixtures of them, over whole panels.
 
-A count here has size r and theta: mean r·theta/(1−theta), variance mean/(1−theta). Sums of independent ones with
-one theta add their sizes (Johnson, Kemp, Kotz 2005, 5.3), so demand over several days, or over a random number of
-days, is a mixture over sizes that share theta.
+A count here has size r and theta: mean r·theta/(1−theta), variance mean/(1−theta). Sums of independent ones
+with one theta add their sizes (Johnson, Kemp, Kotz 2005, 5.3), so demand over several days, or over a
+random number of days, is a mixture over sizes that share theta.
 """
 
 import math
@@ -57,9 +57,3 @@ def mixture_cdf(sizes: np.ndarray, weights: np.ndarray, theta: np.ndarray, out: 
         for x in range(out.shape[1]):
             total += out[i, x]
             out[i, x] = min(total, 1.0)
-
-
-@kernel("float64(float64, float64)")
-def log_zero_probability(size: float, theta: float) -> float:
-    """Log of P(count = 0)."""
-    return size * math.log1p(-theta)

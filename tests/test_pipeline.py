@@ -59,7 +59,7 @@ def test_dates_and_chances_are_in_order(run):
     risk = run.backorder_risk.set_index(["item_id", "location_id", "supply_basis", "horizon_days"]).sort_index()
     grows = risk.backorder_prob.groupby(level=[0, 1, 2]).diff().dropna()
     assert (grows >= 0).all()
-    basis = risk.backorder_prob.unstack("supply_basis")
+    basis = risk.reset_index().pivot_table("backorder_prob", ["item_id", "location_id", "horizon_days"], "supply_basis")
     assert (basis["open_only"] >= basis["with_planned"] - 1e-12).all()
 
 

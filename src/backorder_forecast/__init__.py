@@ -38,7 +38,7 @@ _ROOMS = {
     "simulate": "queue",
 }
 
-__all__ = sorted([*_ROOMS, "__version__"])  # noqa: PLE0605 - derived, so that it cannot drift
+__all__ = sorted([*_ROOMS, "__version__"])  # derived, so that it cannot drift
 
 
 def __getattr__(name: str) -> Any:
@@ -53,5 +53,34 @@ def __dir__() -> list[str]:
     return __all__
 
 
-if TYPE_CHECKING:
-    from .config import Config
+if TYPE_CHECKING:  # what type checkers see; at run time names are imported on first use
+    from .config import Config as Config
+    from .dataset import Dataset as Dataset
+    from .demand import forecast_demand as forecast_demand
+    from .errors import (
+        BackorderForecastError as BackorderForecastError,
+    )
+    from .errors import (
+        ConfigError as ConfigError,
+    )
+    from .errors import (
+        InputError as InputError,
+    )
+    from .errors import (
+        NotAvailable as NotAvailable,
+    )
+    from .eta import line_eta as line_eta
+    from .eta import order_eta as order_eta
+    from .eta import purchase_eta as purchase_eta
+    from .evaluate import replay as replay
+    from .law import Law as Law
+    from .lead_time import fit_lead_times as fit_lead_times
+    from .past import Past as Past
+    from .pipeline import run as run
+    from .queue import simulate as simulate
+    from .reorder import reorder_points as reorder_points
+    from .result import Run as Run
+    from .result import open_run as open_run
+    from .risk import backorder_risk as backorder_risk
+    from .sources import load as load
+    from .supply import forecast_supply as forecast_supply

@@ -262,7 +262,7 @@ def _promise(line: dict[str, Any], as_of: pd.Timestamp) -> str:
     if line["promised_date"] is None:
         return "nothing promised"
     when = _day(line["promised_date"])
-    if when < str(as_of.date()):
+    if when <= str(as_of.date()):  # still open at the end of that day
         return f"promised {when}: missed"
     kept = "" if line["on_time_prob"] is None else f": chance of keeping it {_percent(line['on_time_prob'])}"
     return f"promised {when}{kept}"

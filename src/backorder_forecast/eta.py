@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .core.queue_kernel import FIRST_PURCHASE, NONE, PLANNED, STOCK
+from .core.queue_kernel import NONE, PLANNED, STOCK
 from .law import Law, days_to_dates
-from .past import sku_codes
 from .tables import TEXT, check_output
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def line_eta(outcomes: Outcomes) -> pd.DataFrame:
     dates["unplaced_prob"] = shares[:, 3]
     _put(out, at, dates.drop(columns="line_id"), {})
     out["promised_date"], out["first_promised_date"] = lines["promised_date"], lines["first_promised_date"]
-    out["on_time_prob"] = _pick(at, ship.cdf(_pick_dates(outcomes.lines, lines, at)))
+    out["on_time_prob"] = _pick(at, ship.cdf(outcomes.lines["promised_date"]))
     slowest = _slowest_of_order(outcomes)
     out["supply_state"] = np.where(at >= 0, _pick_text(at, _STATES[shares.argmax(axis=1)[slowest]]), "unknown")
     out["promise_state"] = promise_state(out["promised_date"], out["on_time_prob"], past)
@@ -71,10 +70,6 @@ def _pick_text(at: np.ndarray, values: np.ndarray) -> pd.Series:
     return pd.Series([values[i] if i >= 0 else None for i in at], dtype=TEXT)
 
 
-def _pick_dates(simulated: pd.DataFrame, lines: pd.DataFrame, at: np.ndarray) -> pd.Series:
-    return simulated["promised_date"].reset_index(drop=True)
-
-
 def _places(outcomes: Outcomes) -> pd.DataFrame:
     """Today's place in the queue of each simulated line, and what stock would reserve for it."""
     lines = outcomes.lines
@@ -92,19 +87,21 @@ def _places(outcomes: Outcomes) -> pd.DataFrame:
 
 def _waits_for(outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Chance of each supply state [lines × 5], and the purchase that most probably completes each line."""
-    n = len(outcomes.lines)
-    shares, best, best_share = np.zeros((n, 5)), np.full(n, None, dtype=object), np.full(n, np.nan)
-    purchases, overdue = _purchases_by_sku(outcomes)
-    for i, (record, sku) in enumerate(zip(outcomes.line_records, outcomes.lines["sku"], strict=True)):
-        own = purchases.get(sku, np.zeros(0, np.int64))
-        begin = int(record["peg_from"])
-        counts = outcomes.tally.peg[begin : begin + FIRST_PURCHASE + len(own)] / outcomes.scenarios
-        bought = counts[FIRST_PURCHASE:]
-        late = overdue[own]
-        shares[i] = counts[STOCK], bought[~late].sum(), bought[late].sum(), counts[PLANNED], counts[NONE]
-        if bought.size and bought.max() > 0:
-            best[i] = outcomes.supply.purchases["po_line_id"].iat[own[bought.argmax()]]
-            best_share[i] = bought.max()
+    n, purchases = len(outcomes.lines), outcomes.supply.purchases
+    share = outcomes.tally.peg / outcomes.scenarios
+    begin, of_line = outcomes.line_records["peg_from"], outcomes.peg_line
+    bought = np.flatnonzero(outcomes.peg_purchase >= 0)
+    line, purchase, chance = of_line[bought], outcomes.peg_purchase[bought], share[bought]
+    overdue = (purchases["promised_date"] <= outcomes.past.day).to_numpy(bool)[purchase]
+    due, late = (np.bincount(line, chance * kind, n) for kind in (~overdue, overdue))
+    shares = np.stack([share[begin + STOCK], due, late, share[begin + PLANNED], share[begin + NONE]], axis=1)
+    # the most probable purchase of each line; of equal ones the first
+    order = np.lexsort((bought, -chance, line))
+    first = order[np.diff(line[order], prepend=-1) > 0]
+    first = first[chance[first] > 0]
+    best, best_share = np.full(n, None, dtype=object), np.full(n, np.nan)
+    best[line[first]] = purchases["po_line_id"].to_numpy(object)[purchase[first]]
+    best_share[line[first]] = chance[first]
     return shares, best, best_share
 
 
@@ -120,21 +117,13 @@ def _slowest_of_order(outcomes: Outcomes) -> np.ndarray:
     return own
 
 
-def _purchases_by_sku(outcomes: Outcomes) -> tuple[dict[int, np.ndarray], np.ndarray]:
-    """Rows of the open purchases of each SKU in the kernel's order, and which of all are overdue."""
-    rows = outcomes.supply.purchases
-    code = sku_codes(outcomes.past, rows)
-    order = np.lexsort((rows["po_line_id"].to_numpy(object), rows["ordered_at"].to_numpy(), code))
-    grouped = pd.Series(order).groupby(code[order]).apply(lambda x: x.to_numpy())
-    return grouped.to_dict(), (rows["promised_date"] <= outcomes.past.day).to_numpy(bool)
-
-
 def promise_state(promised: pd.Series, kept: pd.Series, past: Past) -> np.ndarray:
     """`none`, `late` (missed, or more likely missed than kept), `at_risk`, or `kept_likely`."""
     chance = kept.fillna(0.0)
     missed = (promised < past.day) | (kept.notna() & (chance < 0.5))
     low = chance < past.config.promise.at_risk_below
-    state: np.ndarray = np.select([promised.isna() | kept.isna() & ~missed, missed, low], ["none", "late", "at_risk"], "kept_likely")
+    nothing = promised.isna() | kept.isna() & ~missed
+    state: np.ndarray = np.select([nothing, missed, low], ["none", "late", "at_risk"], "kept_likely")
     return state
 
 
@@ -165,7 +154,8 @@ def order_eta(outcomes: Outcomes, lines: pd.DataFrame | None = None) -> pd.DataF
         out[f"p{level}_date"] = dates[f"p{level}_date"].where(~doubtful)
     out["ship_prob"] = np.where(doubtful, np.nan, law.table[:, -1])
     out["on_time_prob"] = np.where(doubtful, np.nan, _order_on_time(outcomes, lines, out["order_id"]))
-    last = lines.sort_values(["order_id", "p50_date", "line_id"], na_position="last").drop_duplicates("order_id", keep="last")
+    last = lines.sort_values(["order_id", "p50_date", "line_id"], na_position="last")
+    last = last.drop_duplicates("order_id", keep="last")
     state = last.set_index("order_id")["supply_state"].reindex(out["order_id"].array).to_numpy(object)
     out["supply_state"] = np.where(doubtful, "unknown", state)
     promised = lines.groupby("order_id")["promised_date"].min().reindex(out["order_id"].array).reset_index(drop=True)
@@ -207,7 +197,8 @@ def purchase_eta(past: Past, lead_times: LeadTimes) -> pd.DataFrame:
     """The output table `purchase_eta`: when what is open at suppliers will come."""
     rows = lead_times.open_rows
     law = lead_times.remaining
-    out = rows[["po_line_id", "item_id", "location_id", "supplier_id", "open_qty", "ordered_at", "promised_date"]].copy()
+    columns = ["po_line_id", "item_id", "location_id", "supplier_id", "open_qty", "ordered_at", "promised_date"]
+    out = rows[columns].copy()
     out["age_days"] = past.days_since(rows["ordered_at"])
     out["overdue_days"] = np.maximum(past.days_since(rows["promised_date"]), 0.0)
     out["first_p50_date"] = lead_times.remaining_first.quantile([0.5])["p50_date"]

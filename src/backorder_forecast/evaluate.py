@@ -29,7 +29,7 @@ LEVELS = (0.1, 0.5, 0.9)
 
 @dataclass(frozen=True)
 class Replay:
-    """scorecard: the output table. lines: every line open on a replayed day, what we and the shop said, what happened."""
+    """scorecard: the output table; lines: every line open on a replayed day, what was said of it, what happened."""
 
     scorecard: pd.DataFrame
     lines: pd.DataFrame
@@ -49,7 +49,8 @@ def replay(
     before = data.default_as_of() if before is None else before
     seed = config.simulation.seed if seed is None else seed
     step = pd.Timedelta(days=config.replay.spacing_days)
-    chosen = [before - step * (i + 1) for i in range(config.replay.days)] if days is None else [pd.Timestamp(x) for x in days]
+    usual = [before - step * (i + 1) for i in range(config.replay.days)]
+    chosen = usual if days is None else [pd.Timestamp(x) for x in days]
     then = rebuild(data, before, config)
     fewer = config.replay.scenarios or config.simulation.scenarios
     quick = config.merged(config.model_dump(), {"simulation": {"scenarios": fewer}})
@@ -129,7 +130,9 @@ def _kept(lines: pd.DataFrame, name: str) -> pd.Series:
     return (lines["left_date"] <= stated).where(judged).astype(float)
 
 
-def _row(metric: str, segment: str, part: pd.DataFrame, values: pd.Series, baseline: float | None = None) -> dict[str, Any]:
+def _row(
+    metric: str, segment: str, part: pd.DataFrame, values: pd.Series, baseline: float | None = None
+) -> dict[str, Any]:
     known = values.dropna()
     return {
         "stage": "line_eta", "metric": metric, "segment": segment,

@@ -122,28 +122,29 @@ class _Told:
             self.tables[name] = make(stage)
 
     def _notes(self) -> None:
-        past = self.past
-        for stage in (self.demand, self.lead_times, self.outcomes and self.outcomes.service):
+        """What the stages assumed, and what a reader should know of the input."""
+        for stage in (self.demand, self.lead_times):
             self.notes += list(stage.notes) if stage is not None else []
-        if self.outcomes is None:
-            return
-        self.notes.append(f"customers who wait leave with a chance of {self.outcomes.service.hazard:.2%} a day, as in the past")
-        unknown = past.stock["on_hand"].isna()
-        if unknown.any():
-            reasons = past.stock.loc[unknown, "reason"].value_counts().sort_index()
-            told = "; ".join(f"{count}: {reason}" for reason, count in reasons.items())
-            self.notes.append(f"stock of {int(unknown.sum())} of {len(past.stock)} items at locations is unknown ({told})")
-        derived = int((~self.outcomes.policies.frame["stated"]).sum())
-        if derived:
-            self.notes.append(f"{derived} items at locations state no policy: theirs is derived from demand over the lead time")
-        if "purchase_lines" not in past.given:
-            self.notes.append("no purchases: lead times are the planned ones of the policies")
-        measures = self.outcomes.policies.frame["service_measure"]
-        if (measures == "wait").any():
-            self.notes.append("service measure 'wait' is not computed yet: cycle service is shown instead")
-        stale = int(past.lines["is_stale"].sum())
-        if stale:
-            self.notes.append(f"{stale} stale lines are listed and hold nobody up")
+        if self.outcomes is not None:
+            self.notes += self._notes_of_queue(self.outcomes)
+
+    def _notes_of_queue(self, outcomes: Outcomes) -> list[str]:
+        service, policies, stock = outcomes.service, outcomes.policies.frame, self.past.stock
+        patience = f"customers who wait leave with a chance of {service.hazard:.2%} a day, as in the past"
+        unknown = stock["on_hand"].isna()
+        reasons = stock.loc[unknown, "reason"].value_counts().sort_index()
+        told = "; ".join(f"{count}: {reason}" for reason, count in reasons.items())
+        derived, stale = int((~policies["stated"]).sum()), int(self.past.lines["is_stale"].sum())
+        said = {
+            f"stock of {len(stock[unknown])} of {len(stock)} items at locations is unknown ({told})": unknown.any(),
+            f"{derived} items at locations state no policy: theirs is derived from demand over the lead time": derived,
+            "no purchases: lead times are the planned ones of the policies": "purchase_lines" not in self.past.given,
+            "service measure 'wait' is not computed yet: cycle service is shown instead": (
+                policies["service_measure"] == "wait"
+            ).any(),
+            f"{stale} stale lines are listed and hold nobody up": stale,
+        }
+        return [*service.notes, patience, *(note for note, holds in said.items() if holds)]
 
     def add_replay(self, replayed: evaluate.Replay) -> None:
         """Past days by the same code."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from matplotlib import dates
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .errors import NotAvailable, UsageError, did_you_mean
 
@@ -78,6 +79,8 @@ def plot_projected_stock(
     ax.axhline(0, color="black", lw=0.8)
     ax.set_title(f"Projected stock: {item_id}", parse_math=False)
     ax.set(ylabel="stock units", xlim=(days[0], days[-1]))
+    ax.yaxis.set_major_locator(MaxNLocator(6, integer=bool((paths["on_hand_p90"] % 1 == 0).all())))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda units, _: f"{units:,.10g}"))
     _date_axis(ax)
     ax.legend(loc="best", frameon=False, fontsize="small")
     return ax

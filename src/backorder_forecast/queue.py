@@ -36,8 +36,9 @@ class Outcomes:
     """What happened over the scenarios.
 
     lines: the simulated lines in the kernel's order (with sku, the row in `past.skus`); simulated [n]: which SKUs
-    were; tally: the kernel's counts with planned orders; open_only: its risk counts without them; order_days
-    [orders × scenarios]: the day on which the last line of an order of several leaves; orders: their ids.
+    were; tally: the kernel's counts with planned orders; open_only: its risk counts without them; peg_line,
+    peg_purchase: line and open purchase (-1: none) of each counter in `tally.peg`; order_days [orders × scenarios]:
+    the day on which the last line of an order of several leaves; orders: their ids.
     """
 
     past: Past
@@ -52,6 +53,8 @@ class Outcomes:
     sku_rows: np.ndarray
     tally: kernel.Tally
     open_only: kernel.Tally
+    peg_line: np.ndarray
+    peg_purchase: np.ndarray
     orders: pd.DataFrame
     order_days: np.ndarray
     path_skus: np.ndarray
@@ -89,7 +92,7 @@ class Outcomes:
     def order_law(self) -> Law:
         """The law of the day on which the last line leaves, of each order with several simulated lines."""
         days = np.arange(1, self.horizon + 1)
-        table = np.stack([(self.order_days <= d).mean(axis=1) for d in days], axis=1) if len(self.orders) else np.zeros((0, len(days)))
+        table = np.stack([(self.order_days <= d).mean(axis=1) for d in days], axis=1)
         return Law(self.orders[["order_id"]], table, start=1, origin=self.past.day)
 
     def _law(self, counts: np.ndarray) -> Law:
@@ -123,7 +126,7 @@ def simulate(
     orders, order_days = build.order_days(tally.own_day)
     return Outcomes(
         past, demand, supply, policies, service, config, seed, build.lines, problem.line, build.sku_rows, tally,
-        open_only, orders, order_days, build.path_skus,
+        open_only, *build.pegs(problem), orders, order_days, build.path_skus,
     )  # fmt: skip
 
 
@@ -333,7 +336,8 @@ class _Builder:
     def _receive_on(self) -> np.ndarray:
         """The day 0…H + 1 on which goods ready by each day are received."""
         fitted, beyond = self.supply.lead_times, self.horizon + 1
-        return np.minimum(fitted.receiving.next_open(self.past.day, beyond), beyond).astype(np.int64)
+        opens: np.ndarray = np.minimum(fitted.receiving.next_open(self.past.day, beyond), beyond)
+        return opens.astype(np.int64)
 
     def _calendar(self) -> tuple[np.ndarray, np.ndarray]:
         n, width = len(self.service.locations), self.horizon + 2
@@ -346,6 +350,15 @@ class _Builder:
             calendar["working"][i] = working
             calendar["next"][i] = np.searchsorted(mine, np.arange(width))
         return calendar, days
+
+    def pegs(self, problem: kernel.Problem) -> tuple[np.ndarray, np.ndarray]:
+        """Line, and row in `supply.purchases` (-1: none), of each counter in `tally.peg`."""
+        line = np.repeat(np.arange(problem.line.size), self.peg_width)
+        place = self.place[self.lines["sku"].to_numpy()]
+        which = np.arange(len(line)) - problem.line["peg_from"][line] - kernel.FIRST_PURCHASE
+        row = np.where(which >= 0, problem.sku["po_from"][place[line]] + which, 0)
+        rows = np.append(self.po_rows, -1)  # there may be no purchase at all
+        return line, np.where(which >= 0, rows[row], -1)
 
     def open_only(self, problem: kernel.Problem) -> kernel.Problem:
         """The same futures without planned orders, as far as risk is asked for."""

@@ -74,6 +74,6 @@ def stock_paths(outcomes: Outcomes) -> pd.DataFrame:
     keys = past.skus[SKU].iloc[np.repeat(outcomes.path_skus, len(days))].reset_index(drop=True)
     keys["date"] = np.tile(days_to_dates(past.day, days.astype(float)), len(outcomes.path_skus))
     for name, level in (("on_hand_p10", 0.1), ("on_hand_p50", 0.5), ("on_hand_p90", 0.9)):
-        keys[name] = np.quantile(paths[:, 0], level, axis=1, method="inverted_cdf").ravel() if len(paths) else np.zeros(0)
-    keys["backordered_mean"] = paths[:, 1].mean(axis=1, dtype=float).ravel() if len(paths) else np.zeros(0)
+        keys[name] = np.quantile(paths[:, 0], level, axis=1, method="inverted_cdf").ravel()
+    keys["backordered_mean"] = paths[:, 1].mean(axis=1, dtype=float).ravel()
     return pd.DataFrame(keys)

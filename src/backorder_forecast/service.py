@@ -35,8 +35,8 @@ class WorkingDays:
         """How many there are at each location (row) from `begin` to `end`, both included."""
         until = np.concatenate([np.zeros((len(self.works), 1), np.int64), np.cumsum(self.works, axis=1)], axis=1)
         a, b = ((x.astype("datetime64[D]") - self.first).astype(np.int64) for x in (begin, end))
-        found: np.ndarray = until[place, np.maximum(b, -1) + 1] - until[place, np.maximum(a, 0)]
-        return np.maximum(found, 0)
+        found: np.ndarray = np.maximum(until[place, np.maximum(b, -1) + 1] - until[place, np.maximum(a, 0)], 0)
+        return found
 
 
 @dataclass(frozen=True)
@@ -173,8 +173,8 @@ def _patience(past: Past) -> float:
     lines = past.lines
     end = lines[["last_shipped_at", "last_cancelled_at"]].max(axis=1).where(lines["open_qty"] <= 0, past.day)
     waited = (end.dt.floor("D") - lines["wanted_date"]).dt.days.clip(lower=0).fillna(0).to_numpy(float)
-    by_retailer = past.tables["cancellations"]
-    by_retailer = set(by_retailer.loc[by_retailer["cancelled_by"] == "retailer", "line_id"])
+    cancelled = past.tables["cancellations"]
+    by_retailer = set(cancelled.loc[cancelled["cancelled_by"] == "retailer", "line_id"])
     left = (lines["cancelled_qty"] > 0) & ~lines["line_id"].isin(by_retailer) & (waited > 0)
     exposure = waited[(waited > 1) | left].sum()
     return float(left.sum() / exposure) if exposure > 0 else 0.0

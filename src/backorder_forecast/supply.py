@@ -34,9 +34,11 @@ class Supply:
         key = keys(seed, "receipt", rows["po_line_id"])
         # find_day counts from 0, the table's first column is day 1
         first = _sampled(fitted.next_table, key, 0, scenarios) + 1
-        gap = np.maximum(_sampled(np.broadcast_to(fitted.rest_table, (len(rows), len(fitted.rest_table))), key, 1, scenarios), 1)
-        part = _uniforms(key, 2, scenarios) < fitted.open_split_prob[:, None]
-        share = fitted.split_share[(_uniforms(key, 3, scenarios) * len(fitted.split_share)).astype(np.int64)]
+        gap = np.maximum(_sampled(fitted.rest_table[None], key, 1, scenarios), 1)
+        split = np.stack([1.0 - fitted.open_split_prob, np.ones(len(rows))], axis=1)
+        part = _sampled(split, key, 2, scenarios) == 1
+        shares = np.arange(1, len(fitted.split_share) + 1) / len(fitted.split_share)
+        share = fitted.split_share[_sampled(shares[None], key, 3, scenarios)]
         qty = rows["open_qty"].to_numpy()[:, None]
         whole = (qty % 1 == 0) & (qty >= 2)
         some = np.where(whole, np.clip(np.round(qty * share), 1, qty - 1), qty * share)
@@ -53,15 +55,10 @@ class Supply:
 
 
 def _sampled(table: np.ndarray, key: np.ndarray, index: int, scenarios: int) -> np.ndarray:
+    """Days from each key's law; `table` [keys × days], or one row for all."""
     out = np.zeros((len(key), scenarios), np.int16)
     sample_days(np.ascontiguousarray(table), key, index, out)
     return out.astype(np.int64)
-
-
-def _uniforms(key: np.ndarray, index: int, scenarios: int) -> np.ndarray:
-    # a fine uniform grid serves as a law, so that there is one sampler only
-    grid = np.arange(1, 1001) / 1000.0
-    return (_sampled(np.tile(grid, (len(key), 1)), key, index, scenarios) + 0.5) / 1000.0
 
 
 def forecast_supply(past: Past, lead_times: LeadTimes) -> Supply:

@@ -112,11 +112,11 @@ def test_order_quantities_of_each_policy():
         out[0] = sku
         return qk.order_quantity.py_func(out[0].view(np.recarray), position)
 
-    fixed = dict(policy=qk.RQ, reorder_point=10.0, order_qty=6.0)
+    fixed = {"policy": qk.RQ, "reorder_point": 10.0, "order_qty": 6.0}
     assert [qty(x, **fixed) for x in (11.0, 10.0, 5.0, 4.0, -3.0)] == [0, 6, 6, 12, 18]
-    upto = dict(policy=qk.SS, reorder_point=10.0, order_up_to=30.0)
+    upto = {"policy": qk.SS, "reorder_point": 10.0, "order_up_to": 30.0}
     assert [qty(x, **upto) for x in (11.0, 10.0, 4.0)] == [0, 20, 26]
-    base = dict(policy=qk.BASE_STOCK, order_up_to=30.0)
+    base = {"policy": qk.BASE_STOCK, "order_up_to": 30.0}
     assert [qty(x, **base) for x in (30.0, 29.0, -4.0)] == [0, 1, 34]
     assert qty(29.0, **base, pack_size=12.0) == 12
     assert qty(29.0, **base, pack_size=1.0, min_order_qty=5.0) == 5

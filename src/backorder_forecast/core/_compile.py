@@ -1,7 +1,7 @@
 """One decorator for every compiled kernel: fixed signature, lock released, cached where a folder can be written."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -27,10 +27,10 @@ def kernel(signature: Any = None, *, allocates: bool = True) -> Callable[[F], F]
             # only other kernels call it: leaving out the wrapper for Python saves most of its compile time
             options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
         try:
-            return numba.njit(*args, cache=True, **options)(function)
+            return cast(F, numba.njit(*args, cache=True, **options)(function))
         except RuntimeError as problem:
             if "cannot cache" not in str(problem):
                 raise
-            return numba.njit(*args, cache=False, **options)(function)
+            return cast(F, numba.njit(*args, cache=False, **options)(function))
 
     return compiled

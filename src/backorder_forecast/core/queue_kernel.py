@@ -72,7 +72,9 @@ LINE_DRAW = np.dtype([("cancel", "i2"), ("handling", "i2")], align=True)
 """Per line and scenario: the day on which its customer stops waiting (0 or beyond H: never), and the working days
 from commitment to departure."""
 
-PURCHASE_DRAW = np.dtype([("first", "i2"), ("rest", "i2"), ("gone", "i2"), ("pad", "i2"), ("first_qty", "f4")], align=True)
+PURCHASE_DRAW = np.dtype(
+    [("first", "i2"), ("rest", "i2"), ("gone", "i2"), ("pad", "i2"), ("first_qty", "f4")], align=True
+)
 """Per purchase and scenario: the day of its next receipt and the units in it, the day of all the rest, and the day
 on which it becomes known that nothing more will come."""
 
@@ -169,7 +171,7 @@ class _State(NamedTuple):
     po: np.ndarray  # _PURCHASE_STATE [purchases]
     short: np.ndarray  # f8 [n, R]
     order_wait: np.ndarray  # i8 [orders]: lines, not cancelled, that are not ready
-    count: np.ndarray  # i8 [1]: arrivals listed
+    listed: np.ndarray  # i8 [1]: arrivals listed
 
 
 def new_state(p: Problem, start: int, stop: int) -> "_State":
@@ -197,9 +199,9 @@ def new_state(p: Problem, start: int, stop: int) -> "_State":
 
 
 @kernel(allocates=False)
-def _add_arrival(s, i, day, qty, source):  # type: ignore[no-untyped-def]
-    node = s.count[0]
-    s.count[0] = node + 1
+def _add_arrival(s: "_State", i: int, day: int, qty: float, source: int) -> None:
+    node = s.listed[0]
+    s.listed[0] = node + 1
     s.node[node].qty = qty
     s.node[node].src = source
     s.node[node].next = s.day[i, day].arrival
@@ -207,7 +209,7 @@ def _add_arrival(s, i, day, qty, source):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def _start_sku(p, s, i, g, line0, po0, k):  # type: ignore[no-untyped-def]
+def _start_sku(p: Problem, s: "_State", i: int, g: int, line0: int, po0: int, k: int) -> None:
     """Set one SKU (i in its component, g over all) to the end of the as-of day and link its dated events."""
     sku = p.sku[g]
     s.sku[i].free = sku.free
@@ -236,7 +238,7 @@ def _start_sku(p, s, i, g, line0, po0, k):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def _start_demand(p, s, i, sku, g, k):  # type: ignore[no-untyped-def]
+def _start_demand(p: Problem, s: "_State", i: int, sku: Any, g: int, k: int) -> None:
     strata = p.levels.shape[1]
     level = p.levels[g, int(uniform(sku.key, k, -1) * strata)]
     log_zero = math.log1p(-sku.theta)
@@ -247,7 +249,7 @@ def _start_demand(p, s, i, sku, g, k):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def _start_lines(p, s, i, sku, line0, k):  # type: ignore[no-untyped-def]
+def _start_lines(p: Problem, s: "_State", i: int, sku: Any, line0: int, k: int) -> None:
     for j in range(sku.line_to - 1, sku.line_from - 1, -1):
         x = j - line0
         line = p.line[j]
@@ -271,7 +273,7 @@ def _start_lines(p, s, i, sku, line0, k):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def _start_purchases(p, s, i, sku, po0, k):  # type: ignore[no-untyped-def]
+def _start_purchases(p: Problem, s: "_State", i: int, sku: Any, po0: int, k: int) -> None:
     # last to first, so that several receipts of a day are taken in the order of the purchases
     for j in range(sku.po_to - 1, sku.po_from - 1, -1):
         source = FIRST_PURCHASE + j - sku.po_from
@@ -290,7 +292,7 @@ def _start_purchases(p, s, i, sku, po0, k):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def _receive(p, s, t, i, g, po0, day, k):  # type: ignore[no-untyped-def]
+def _receive(p: Problem, s: "_State", t: Tally, i: int, g: int, po0: int, day: int, k: int) -> None:
     node = s.day[i, day].arrival
     if node >= 0:
         t.cycles[g, 0] += 1
@@ -319,7 +321,9 @@ def _receive(p, s, t, i, g, po0, day, k):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def _cancel(p, s, t, i, g, line0, order0, day, k):  # type: ignore[no-untyped-def]
+def _cancel(
+    p: Problem, s: "_State", t: Tally, i: int, g: int, line0: int, order0: int, day: int, k: int,
+) -> None:  # fmt: skip
     j = s.day[i, day].cancel
     while j >= 0:
         x = j - line0
@@ -356,7 +360,7 @@ def _cancel(p, s, t, i, g, line0, order0, day, k):  # type: ignore[no-untyped-de
 
 
 @kernel(allocates=False)
-def demand_units(p, g, c, size, zero, day, k):  # type: ignore[no-untyped-def]
+def demand_units(p: Problem, g: int, c: int, size: float, zero: float, day: int, k: int) -> float:
     """Units newly ordered from SKU g by class c on this day: keyed by SKU, class, scenario and calendar day."""
     sku = p.sku[g]
     u = uniform(mix(sku.key ^ p.class_salt[c]), k, p.first_ordinal + day - 1)
@@ -366,7 +370,7 @@ def demand_units(p, g, c, size, zero, day, k):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def _new_demand(p, s, t, i, g, line0, day, k):  # type: ignore[no-untyped-def]
+def _new_demand(p: Problem, s: "_State", t: Tally, i: int, g: int, line0: int, day: int, k: int) -> float:
     """New order lines of the day, known ones whose day has come and simulated ones; returns their units."""
     new = 0.0
     j = s.day[i, day].wanted
@@ -392,7 +396,7 @@ def _new_demand(p, s, t, i, g, line0, day, k):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def _source(s, i, ghost):  # type: ignore[no-untyped-def]
+def _source(s: "_State", i: int, ghost: bool) -> int:
     """Which batch the unit committed last came from, batches being used up in the order of their arrival."""
     if ghost:
         return s.batch[i, s.sku[i].batches - 1].src
@@ -402,20 +406,22 @@ def _source(s, i, ghost):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def _departure(p, location, day, handling):  # type: ignore[no-untyped-def]
+def _departure(p: Problem, location: int, day: int, handling: int) -> int:
     position = p.calendar[location, day].next + handling
     return min(p.working_days[location, min(position, p.working_days.shape[1] - 1)], p.horizon + 1)
 
 
 @kernel(allocates=False)
-def _note_first(p, s, t, i, g, j, x, day, k):  # type: ignore[no-untyped-def]
+def _note_first(p: Problem, s: "_State", t: Tally, i: int, g: int, j: int, x: int, day: int, k: int) -> None:
     if s.line[x].seen_first == 0:
         s.line[x].seen_first = 1
         t.line_day[j, _departure(p, p.sku[g].location, day, p.line_draw[j, k].handling)].first += 1
 
 
 @kernel(allocates=False)
-def _finish(p, s, t, i, g, j, x, day, k, ghost):  # type: ignore[no-untyped-def]
+def _finish(
+    p: Problem, s: "_State", t: Tally, i: int, g: int, j: int, x: int, day: int, k: int, ghost: bool,
+) -> None:  # fmt: skip
     _note_first(p, s, t, i, g, j, x, day, k)
     leaves = _departure(p, p.sku[g].location, day, p.line_draw[j, k].handling)
     t.line_day[j, leaves].leaves += 1
@@ -426,7 +432,10 @@ def _finish(p, s, t, i, g, j, x, day, k, ghost):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def _serve_ghost(p, s, t, i, g, j, x, day, k, free, taken, commits):  # type: ignore[no-untyped-def]
+def _serve_ghost(
+    p: Problem, s: "_State", t: Tally, i: int, g: int, j: int, x: int, day: int, k: int, free: float,
+    taken: float, commits: bool,
+) -> None:  # fmt: skip
     offered = free + s.line[x].passed
     s.line[x].turn = taken
     if not commits and p.line[j].order < 0:
@@ -442,7 +451,10 @@ def _serve_ghost(p, s, t, i, g, j, x, day, k, free, taken, commits):  # type: ig
 
 
 @kernel(allocates=False)
-def _serve_line(p, s, t, i, g, j, x, order0, day, k, free, commits):  # type: ignore[no-untyped-def]
+def _serve_line(
+    p: Problem, s: "_State", t: Tally, i: int, g: int, j: int, x: int, order0: int, day: int, k: int,
+    free: float, commits: bool,
+) -> float:  # fmt: skip
     """Commit what the line can get of `free`; returns the units, or -1 if it keeps everything until whole.
 
     On days off nothing is committed, but a line of a ship-complete order may become firm.
@@ -470,7 +482,10 @@ def _serve_line(p, s, t, i, g, j, x, order0, day, k, free, commits):  # type: ig
 
 
 @kernel(allocates=False)
-def _allocate(p, s, t, i, g, line0, order0, day, k, commits, tied):  # type: ignore[no-untyped-def]
+def _allocate(
+    p: Problem, s: "_State", t: Tally, i: int, g: int, line0: int, order0: int, day: int, k: int,
+    commits: bool, tied: bool,
+) -> None:  # fmt: skip
     """One sweep through the queue in service order, existing lines and simulated ones merged by wanted day.
 
     On a day off (`commits` false) lines only reserve what would be theirs.
@@ -523,7 +538,7 @@ def _allocate(p, s, t, i, g, line0, order0, day, k, commits, tied):  # type: ign
 
 
 @kernel(allocates=False)
-def _pass_on(p, s, i, g, line0, taken):  # type: ignore[no-untyped-def]
+def _pass_on(p: Problem, s: "_State", i: int, g: int, line0: int, taken: float) -> None:
     """Ghosts that had a turn are owed what the lines behind them took after it."""
     for j in range(p.sku[g].line_from, p.sku[g].line_to):
         x = j - line0
@@ -533,7 +548,7 @@ def _pass_on(p, s, i, g, line0, taken):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def _unmet_today(p, s, i, g, line0, day):  # type: ignore[no-untyped-def]
+def _unmet_today(p: Problem, s: "_State", i: int, g: int, line0: int, day: int) -> tuple[float, float]:
     """Units wanted first today that could not be covered, those of known lines and of simulated ones."""
     known, simulated = 0.0, 0.0
     if p.calendar[p.sku[g].location, day].working == 0:
@@ -552,7 +567,7 @@ def _unmet_today(p, s, i, g, line0, day):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def _lose(p, s, t, i, g, day, k, unmet):  # type: ignore[no-untyped-def]
+def _lose(p: Problem, s: "_State", t: Tally, i: int, g: int, day: int, k: int, unmet: float) -> None:
     """Unmet demand that does not wait is taken out again, the last classes first."""
     sku = p.sku[g]
     keep = sku.queue_share * unmet / sku.unit
@@ -570,7 +585,7 @@ def _lose(p, s, t, i, g, day, k, unmet):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def _future_patience(p, s, i, g, day, k):  # type: ignore[no-untyped-def]
+def _future_patience(p: Problem, s: "_State", i: int, g: int, day: int, k: int) -> None:
     """Those of today's simulated customers who now wait get the day on which they will have had enough."""
     sku = p.sku[g]
     if sku.hazard <= 0.0:
@@ -586,7 +601,7 @@ def _future_patience(p, s, i, g, day, k):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def _record_short(p, s, i, day, units):  # type: ignore[no-untyped-def]
+def _record_short(p: Problem, s: "_State", i: int, day: int, units: float) -> None:
     s.sku[i].short_now = 1
     s.sku[i].first_short = min(s.sku[i].first_short, day)
     for r in range(p.risk_days.size):
@@ -595,7 +610,7 @@ def _record_short(p, s, i, day, units):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def order_quantity(sku, position):  # type: ignore[no-untyped-def]
+def order_quantity(sku: Any, position: float) -> float:
     """Units to order at this inventory position (on hand + on order − backordered) under the SKU's policy."""
     if sku.policy == BASE_STOCK:
         due, qty = position < sku.order_up_to, sku.order_up_to - position
@@ -614,7 +629,7 @@ def order_quantity(sku, position):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def _reorder(p, s, i, g, day, k):  # type: ignore[no-untyped-def]
+def _reorder(p: Problem, s: "_State", i: int, g: int, day: int, k: int) -> None:
     sku = p.sku[g]
     ordinal = p.first_ordinal + day - 1
     if sku.policy == NO_POLICY or day > sku.end_day or (ordinal - sku.review_phase) % sku.review_days != 0:
@@ -630,7 +645,7 @@ def _reorder(p, s, i, g, day, k):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def _close_sku(p, s, t, i, g, line0, k):  # type: ignore[no-untyped-def]
+def _close_sku(p: Problem, s: "_State", t: Tally, i: int, g: int, line0: int, k: int) -> None:
     """After the last day: lines that did not leave, and what the scenario says of the SKU's risk."""
     sku = p.sku[g]
     for j in range(sku.line_from, sku.line_to):
@@ -655,7 +670,10 @@ def _close_sku(p, s, t, i, g, line0, k):  # type: ignore[no-untyped-def]
 
 
 @kernel(allocates=False)
-def _day_of_sku(p, s, t, i, g, line0, order0, day, k, tied):  # type: ignore[no-untyped-def]
+def _day_of_sku(
+    p: Problem, s: "_State", t: Tally, i: int, g: int, line0: int, order0: int, day: int, k: int,
+    tied: bool,
+) -> None:  # fmt: skip
     new = _new_demand(p, s, t, i, g, line0, day, k)
     sku = p.sku[g]
     # without units waiting there may still be ghosts among the lines
@@ -682,10 +700,10 @@ def _day_of_sku(p, s, t, i, g, line0, order0, day, k, tied):  # type: ignore[no-
 
 
 @kernel(allocates=False)
-def _run_component(p, t, s, c, k):  # type: ignore[no-untyped-def]
+def _run_component(p: Problem, t: Tally, s: "_State", c: int, k: int) -> None:
     g0, g1 = p.component[c].sku, p.component[c + 1].sku
     line0, po0, order0 = p.sku[g0].line_from, p.sku[g0].po_from, p.component[c].order
-    s.count[0] = 0
+    s.listed[0] = 0
     tied = p.component[c + 1].order > order0
     for o in range(order0, p.component[c + 1].order):
         s.order_wait[o - order0] = p.order_lines[o]
@@ -726,7 +744,7 @@ _PROBLEM, _TALLY, _STATE = (numba.typeof(x) for x in _example())
 
 
 @kernel(numba.void(_PROBLEM, _TALLY, _STATE, numba.int64, numba.int64), allocates=False)
-def _simulate(p, t, s, start, stop):  # type: ignore[no-untyped-def]
+def _simulate(p: Problem, t: Tally, s: "_State", start: int, stop: int) -> None:
     for c in range(start, stop):
         for k in range(p.scenarios):
             _run_component(p, t, s, c, k)
@@ -739,7 +757,7 @@ def simulate_components(p: Problem, t: Tally, start: int, stop: int) -> None:
 
 
 @kernel(numba.void(_PROBLEM, _STATE, numba.int64, numba.float64[:, :, ::1]), allocates=False)
-def _demand_paths(p, s, g, out):  # type: ignore[no-untyped-def]
+def _demand_paths(p: Problem, s: "_State", g: int, out: np.ndarray) -> None:
     sku = p.sku[g]
     for k in range(p.scenarios):
         _start_demand(p, s, 0, sku, g, k)

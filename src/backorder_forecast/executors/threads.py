@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,7 +19,7 @@ def partitions(cost: np.ndarray, parts: int) -> list[tuple[int, int]]:
         return []
     cuts = np.searchsorted(total, total[-1] * np.arange(1, parts) / parts) + 1
     edges = np.unique(np.concatenate([[0], np.minimum(cuts, total.size), [total.size]]))
-    return [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [(int(a), int(b)) for a, b in pairwise(edges)]
 
 
 def run_partitions(work: Callable[[int, int], None], cost: np.ndarray, jobs: int) -> None:

@@ -70,8 +70,8 @@ def receiving_days(past: Past, first: pd.Timestamp) -> ReceivingDays:
     received = past.tables["receipts"]["received_at"]
     rare = _hardly_any(received.dt.day_of_week.to_numpy(), 7)
     calendar = past.tables["calendar"]
-    free = calendar[calendar["working"].eq(False).fillna(False)]
-    free = free.loc[free["supplier_id"].isna() & free["location_id"].isna(), "date"].to_numpy("datetime64[D]")
+    off = calendar["working"].eq(False).fillna(False) & calendar["supplier_id"].isna() & calendar["location_id"].isna()
+    free = calendar.loc[off, "date"].to_numpy("datetime64[D]")
     shut = rare[weekday]
     if _hardly_any(np.isin(received.to_numpy("datetime64[D]"), free).astype(np.int64), 2)[1]:
         shut |= np.isin(days, free)

@@ -141,8 +141,8 @@ def _fit_splits(
     """Λ of the gap from a part to the rest, chance of a part by pair (its supplier's, shrunk to all), its shares."""
     came = rows[rows["first_received_at"].notna()]
     receipts = past.tables["receipts"].assign(day=lambda x: x["received_at"].dt.floor("D"))
-    first = receipts.groupby(["po_line_id", "day"], sort=True)["qty"].sum().reset_index()
-    first = first.drop_duplicates("po_line_id").set_index("po_line_id")["qty"].reindex(came["po_line_id"].array)
+    by_day = receipts.groupby(["po_line_id", "day"], sort=True)["qty"].sum().reset_index()
+    first = by_day.drop_duplicates("po_line_id").set_index("po_line_id")["qty"].reindex(came["po_line_id"].array)
     share = first.to_numpy() / came["qty"].to_numpy()
     parts = share < 1 - 1e-9
     rate = (parts.sum() + 0.5) / (len(came) + 10.0)

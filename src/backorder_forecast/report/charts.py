@@ -12,10 +12,13 @@ from matplotlib.figure import Figure
 
 from .. import plots
 from .model import Chart
+from .tabulate import described
 
 if TYPE_CHECKING:
     from ..result import Run
 
+MATTERS = 0.01  # the chance of running short from which an item is worth a chart
+WIDEST = 62  # characters of a chart's title
 LOOK: Any = {
     "svg.fonttype": "none",  # text stays text: small, sharp, and found by a search
     "svg.hashsalt": "backorder-forecast",
@@ -31,7 +34,7 @@ DARK = b"""<style>@media (prefers-color-scheme: dark){text{fill:#d5dbe1!importan
 
 
 def projected_stock(run: Run, horizon: int) -> list[Chart]:
-    """Return a chart of the projected stock of each of the items that matter most."""
+    """Return a chart of the projected stock of each of the items that matter most; none where none matters."""
     with mpl.rc_context(LOOK):
         return [_stock_chart(run, item, place) for item, place in _worst(run, horizon)]
 
@@ -63,8 +66,9 @@ def _worst(run: Run, horizon: int) -> list[tuple[str, str]]:
     risk = run.table("backorder_risk")
     if risk is not None:
         own = risk[(risk["horizon_days"] == horizon) & (risk["supply_basis"] == "open_only")]
+        own = own[(own["backorder_prob"] >= MATTERS) | (own["backordered_now"] > 0)]
         order = ["expected_backorder_value", "expected_backorder_qty", "backorder_prob"]
-        known = known.merge(own[[*keys, *order]], on=keys, how="left")
+        known = known.merge(own[[*keys, *order]], on=keys)
         known = known.sort_values([*order, *keys], ascending=[False, False, False, True, True])
     chosen = known.head(run.config.report.charts)
     return list(zip(chosen["item_id"], chosen["location_id"], strict=True))
@@ -74,7 +78,7 @@ def _stock_chart(run: Run, item: str, place: str) -> Chart:
     figure = Figure(figsize=(5.2, 2.5), layout="constrained")
     ax = plots.plot_projected_stock(run, item, place, ax=figure.subplots())
     at = f" at {place}" if place != "main" else ""
-    ax.set_title(f"{item}{at}", parse_math=False)
+    ax.set_title(_shortened(f"{item}{at}{_called(run, item)}"), parse_math=False)
     paths = run.state["stock_paths"]
     own = paths[(paths["item_id"] == item) & (paths["location_id"] == place)]
     low = own.iloc[int(own["on_hand_p50"].to_numpy().argmin())]
@@ -84,6 +88,16 @@ def _stock_chart(run: Run, item: str, place: str) -> Chart:
         "units backordered on average."
     )
     return Chart(_svg(figure), alt, "")
+
+
+def _called(run: Run, item: str) -> str:
+    named = described(pd.DataFrame({"item_id": [item]}), run)
+    name = named["description"].iloc[0] if "description" in named else None
+    return f"  {name}" if isinstance(name, str) else ""
+
+
+def _shortened(title: str) -> str:
+    return title if len(title) <= WIDEST else title[: WIDEST - 1] + "…"
 
 
 def _svg(figure: Figure) -> bytes:

@@ -47,7 +47,8 @@ def shown(value: Value, kind: Kind) -> str:
         return value.isoformat()
     if kind == "badge":
         return str(value).replace("_", " ")
-    return words.number(float(value)) if kind in NUMBERS and isinstance(value, int | float) else str(value)
+    is_number = kind in NUMBERS and isinstance(value, int | float)
+    return words.number(float(value)) if is_number else str(value)
 
 
 def sort_key(value: Value, kind: Kind) -> str:

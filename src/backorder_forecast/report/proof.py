@@ -17,6 +17,7 @@ LEAD = (
     "counts once the date in question has passed."
 )
 NOT_REPLAYED = "No past day was replayed in this run (setting replay.days)."
+NOTHING_OPEN = "On the past days that were replayed no line was open of which a date could be said."
 
 
 def by_day(run: Run) -> pd.DataFrame | None:

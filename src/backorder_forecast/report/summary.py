@@ -16,7 +16,7 @@ from .tabulate import Look, described, tabulate
 if TYPE_CHECKING:
     from ..result import Run
 
-URGENT = {"late": 0, "no_supply": 1, "at_risk": 2, "unknown": 3}  # statuses to act on, most urgent first
+URGENT = {"late": 0, "no_supply": 1, "at_risk": 2}  # statuses to act on, most urgent first
 LIKELY = 0.5  # from this chance on an item counts as about to run out
 WORTH_SHOWING = 0.01  # smaller chances of running out are left to the file
 
@@ -25,11 +25,13 @@ def summarise(run: Run, max_rows: int | None = None) -> Summary:
     """Return the summary of a run; ``max_rows``: rows of a table kept at most (default: as configured)."""
     settings = run.config.report
     look = Look(run, settings.top, settings.max_rows if max_rows is None else max_rows)
+    told = [section for make in SECTIONS if (section := make(run, look)) is not None]
+    told.sort(key=lambda section: bool(section.missing))  # what there is comes before what there is not
     return Summary(
         title=settings.title,
         as_of=run.as_of.date(),
         figures=_figures(run),
-        sections=[section for make in SECTIONS if (section := make(run, look)) is not None],
+        sections=[*told, _quality(run, look)],
         about=_about(run),
     )
 
@@ -52,20 +54,36 @@ def _figures(run: Run) -> list[Figure]:
 
 
 def _line_figures(eta: pd.DataFrame, run: Run) -> list[Figure]:
-    count = eta["status"].value_counts()
+    if eta.empty:
+        return [Figure("open lines", 0, detail="nobody is waiting")]
     waiting = int(eta["is_backordered"].fillna(value=False).sum())
-    late = int(count.get("late", 0)) + int(count.get("no_supply", 0))
-    risky = int(count.get("at_risk", 0))
-    promised = int(eta["promised_date"].notna().sum())
     value = _value(eta, run)
     worth = f"worth {words.number(value.sum())}" if value.notna().any() else ""
-    return [
+    found = [
         Figure("open lines", len(eta), detail=worth),
         Figure("backordered", waiting, detail=f"{words.number(_owed(eta))} units"),
-        Figure("late or without supply", late, detail=f"of {promised:,} with a promise", tone=_bad(late)),
-        Figure("promises at risk", risky, detail=_below(run), tone="warn" if risky else "good"),
-        Figure("ready to leave", int(count.get("ready", 0)), detail="in stock and reserved"),
+        _late_figure(eta, run),
     ]
+    unknown = eta[eta["status"] == "unknown"]
+    if len(unknown):
+        items = len(unknown[["item_id", "location_id"]].drop_duplicates())
+        detail = f"lines of {items:,} item{'s' * (items != 1)}: no date can be said"
+        found.append(Figure("stock not known", len(unknown), detail=detail, tone="warn"))
+    if len(unknown) < len(eta):
+        risky, ready = (int((eta["status"] == status).sum()) for status in ("at_risk", "ready"))
+        tone = "warn" if risky else "good"
+        found.append(Figure("promises at risk", risky, detail=_below(run), tone=tone))
+        found.append(Figure("ready to leave", ready, detail="in stock and reserved"))
+    return found
+
+
+def _late_figure(eta: pd.DataFrame, run: Run) -> Figure:
+    """Lines that break their promise, whatever else is wrong with them, and those that nothing will serve."""
+    missed = eta["promised_date"] <= run.as_of  # still open at the end of that day
+    late = eta["status"].isin(["late", "no_supply"]) | (eta["promise_state"] == "late") | missed
+    promised = int(eta["promised_date"].notna().sum())
+    detail = f"{int(missed.sum()):,} of {promised:,} promises missed already" if promised else "nothing is promised"
+    return Figure("late or without supply", int(late.sum()), detail=detail, tone=_bad(int(late.sum())))
 
 
 def _risk_figures(risk: pd.DataFrame, run: Run) -> list[Figure]:
@@ -77,9 +95,17 @@ def _risk_figures(risk: pd.DataFrame, run: Run) -> list[Figure]:
 
 
 def _purchase_figures(purchases: pd.DataFrame, run: Run) -> list[Figure]:
-    overdue = int((purchases["overdue_days"] > 0).sum())
-    detail = f"of {len(purchases):,} open purchase lines"
-    return [Figure("purchases overdue", overdue, detail=detail, tone="warn" if overdue else "good")]
+    if purchases.empty:
+        return [Figure("open purchases", 0, detail="nothing is on order")]
+    suppliers = purchases["supplier_id"].nunique()
+    detail = f"lines, of {suppliers:,} supplier{'s' * (suppliers != 1)}"
+    found = [Figure("open purchases", len(purchases), detail=detail)]
+    stated = int(purchases["promised_date"].notna().sum())
+    if stated:
+        overdue = int((purchases["overdue_days"] > 0).sum())
+        tone = "warn" if overdue else "good"
+        found.append(Figure("purchases overdue", overdue, detail=f"of {stated:,} with a date", tone=tone))
+    return found
 
 
 def _reorder_figures(points: pd.DataFrame, run: Run) -> list[Figure]:
@@ -132,8 +158,28 @@ def _act(run: Run, look: Look) -> Section:
         "Late lines, lines that nothing will serve, and promises that will probably break; the dearest first."
     )
     caption = "Open order lines that need somebody today"
-    table = tabulate(look, frame, "line_eta", caption, words.LINES, total=len(urgent))
-    return Section("act", title, lead, [table])
+    unknown = bool((eta["status"] == "unknown").any())
+    none = "None of those whose stock is known." if unknown else "No line needs anybody today."
+    tables = [tabulate(look, frame, "line_eta", caption, words.LINES, total=len(urgent), empty=none)]
+    if unknown:
+        caption = "Items to count: their stock is not known, so their lines have no date"
+        tables.append(tabulate(look, _to_count(eta, run), "line_eta", caption, words.COUNTS, "to-count"))
+    return Section("act", title, lead, tables)
+
+
+def _to_count(eta: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """Items of unknown stock for which lines wait, one row each, the most owed first."""
+    lines = eta[eta["status"] == "unknown"]
+    lines = lines.assign(value=_value(lines, run), missed=lines["promised_date"] <= run.as_of)
+    keys = ["item_id", "location_id"]
+    found = lines.groupby(keys, as_index=False, sort=True).agg(
+        lines=("line_id", "size"),
+        open_qty=("open_qty", "sum"),
+        value=("value", lambda worth: worth.sum(min_count=1)),
+        missed=("missed", "sum"),
+        since=("backordered_since", "min"),
+    )
+    return described(found.sort_values(["value", "open_qty", *keys], ascending=[False, False, True, True]), run)
 
 
 def _run_out(run: Run, look: Look) -> Section:
@@ -149,7 +195,9 @@ def _run_out(run: Run, look: Look) -> Section:
         f"Chance that a unit wanted within the horizon finds no stock, sorted by {horizon} days. “Nothing "
         "ordered” counts purchases already placed; “with planned” adds those that the policies would place."
     )
-    table = tabulate(look, shown, "backorder_risk", "Items by the chance of a new backorder", names)
+    none = f"No item has a chance of {WORTH_SHOWING:.0%} or more."
+    caption = "Items by the chance of a new backorder"
+    table = tabulate(look, shown, "backorder_risk", caption, names, empty=none)
     return Section("risk", title, lead, [table])
 
 
@@ -173,7 +221,7 @@ def _risk_by_item(risk: pd.DataFrame, run: Run, horizon: int) -> pd.DataFrame:
 
 def _purchases(run: Run, look: Look) -> Section:
     purchases = run.table("purchase_eta")
-    title = "Overdue purchases"
+    title = "Purchases"
     if purchases is None:
         return Section("purchases", title, missing=_why(run, "purchase_eta"))
     frame = described(purchases, run)
@@ -187,11 +235,10 @@ def _purchases(run: Run, look: Look) -> Section:
         "Purchases past their stated date, the longest overdue first; then all others, "
         "the likeliest to be late first. Dates are those of the last open unit."
     )
+    source, caption = "purchase_eta", "Other open purchase lines"
     tables = [
-        tabulate(look, overdue, "purchase_eta", "Overdue purchase lines", words.PURCHASES, "overdue"),
-        tabulate(
-            look, others, "purchase_eta", "Other open purchase lines", words.PURCHASES, "open-purchases"
-        ),
+        tabulate(look, overdue, source, "Overdue purchase lines", words.PURCHASES, "overdue", empty="None."),
+        tabulate(look, others, source, caption, words.NOT_OVERDUE, "open-purchases", empty="None."),
     ]
     return Section("purchases", title, lead, tables)
 
@@ -203,13 +250,16 @@ def _reorder(run: Run, look: Look) -> Section:
         return Section("reorder", title, missing=_why(run, "reorder_points"))
     frame = described(points, run)
     frame["gap"] = frame["service_target"] - frame["current_expected_service"]
+    frame["prob"] = _risk_of(frame, run)
     now = frame[frame["suggested_order_qty"] > 0].sort_values(
-        ["suggested_order_qty", "item_id", "location_id"], ascending=[False, True, True]
+        ["prob", "suggested_order_qty", "item_id", "location_id"], ascending=[False, False, True, True]
     )
     changed = frame[frame["gap"].notna()].sort_values(
         ["gap", "item_id", "location_id"], ascending=[False, True, True]
     )
-    tables = [tabulate(look, now, "reorder_points", "To order now", words.ORDERS, "order-now")]
+    none = "Nothing is to be ordered today."
+    caption = f"To order now, the likeliest to run short within {main_horizon(run)} days first"
+    tables = [tabulate(look, now, "reorder_points", caption, words.ORDERS, "order-now", empty=none)]
     if len(changed):
         caption = "Present settings and what they deliver, the furthest below target first"
         tables.append(tabulate(look, changed, "reorder_points", caption, words.POLICIES, "policies"))
@@ -219,15 +269,26 @@ def _reorder(run: Run, look: Look) -> Section:
     return Section("reorder", title, lead, tables)
 
 
+def _risk_of(points: pd.DataFrame, run: Run) -> pd.Series:
+    """The chance of each row's item to run short if nothing is ordered; NaN where the run does not say."""
+    risk, keys = run.table("backorder_risk"), ["item_id", "location_id"]
+    if risk is None:
+        return pd.Series(np.nan, index=points.index)
+    own = risk[(risk["horizon_days"] == main_horizon(run)) & (risk["supply_basis"] == "open_only")]
+    found: pd.Series = points[keys].merge(own, on=keys, how="left")["backorder_prob"].set_axis(points.index)
+    return found
+
+
 def _stock_charts(run: Run, look: Look) -> Section | None:
     if not run.config.report.charts:
         return None
     title = "Projected stock"
     if "stock_paths" not in run.state or run.state["stock_paths"].empty:
-        why = run.missing.get("stock_paths") or run.missing.get("backorder_risk")
-        return Section("stock", title, missing=why or "This run projects no stock.")
+        return Section("stock", title, missing=_why(run, "backorder_risk"))
     lead = "The items that matter most: stock with p10 to p90, and below zero what is owed to customers."
-    return Section("stock", title, lead, charts=charts.projected_stock(run, main_horizon(run)))
+    pictures = charts.projected_stock(run, main_horizon(run))
+    none = "" if pictures else "Of the items whose stock was projected, none is waited for or about to run out."
+    return Section("stock", title, lead, charts=pictures, missing=none)
 
 
 def _lead_times(run: Run, look: Look) -> Section:
@@ -239,6 +300,8 @@ def _lead_times(run: Run, look: Look) -> Section:
     order = ["n_open", "n_received", "supplier_id", "item_id"]
     frame = frame.sort_values(order, ascending=[False, False, True, True])
     lead = "How long a purchase placed today will take, learned from received and still open purchases."
+    if run.config.data.promised_date_is == "latest":  # nearly every receipt is on time for the last new date
+        frame = frame.drop(columns=["on_time_rate", "bias_days"])
     table = tabulate(look, frame, "lead_times", "Lead times by supplier and item", words.LEAD_TIMES, "times")
     return Section("lead-times", title, lead, [table])
 
@@ -249,9 +312,11 @@ def _quality(run: Run, look: Look) -> Section:
     rejected, cleaned = run.table("rejected_rows"), run.table("cleaning_log")
     if rejected is not None:
         caption = "Rows that could not be used"
-        tables.append(tabulate(look, _by_check(rejected), "rejected_rows", caption, words.REJECTED))
+        rows = _by_check(rejected)
+        tables.append(tabulate(look, rows, "rejected_rows", caption, words.REJECTED, empty="None."))
     if cleaned is not None:
-        tables.append(tabulate(look, cleaned, "cleaning_log", "Repairs that were made", words.REPAIRS))
+        caption = "Repairs that were made"
+        tables.append(tabulate(look, cleaned, "cleaning_log", caption, words.REPAIRS, empty="None."))
     missing = [f"{name}: {why}" for name, why in run.missing.items()]
     lists = [("What this run cannot say", missing), ("Notes", list(run.notes))]
     lead = "What went in, what was set aside, and what a reader must know about the numbers."
@@ -280,7 +345,7 @@ def _proof(run: Run, look: Look) -> Section:
     tables: list[Table] = []
     days = proof.by_day(run)
     if days is None:
-        return Section("proof", proof.TITLE, missing=run.missing.get("scorecard", "") or proof.NOT_REPLAYED)
+        return Section("proof", proof.TITLE, missing=_not_replayed(run))
     tables.append(
         tabulate(look, days, "", "Past days replayed with only what was known then", words.PROOF, "days")
     )
@@ -288,6 +353,12 @@ def _proof(run: Run, look: Look) -> Section:
     if scores is not None:
         tables.append(tabulate(look, scores, "scorecard", "Scorecard", words.SCORES))
     return Section("proof", proof.TITLE, proof.LEAD, tables, charts.replayed(run))
+
+
+def _not_replayed(run: Run) -> str:
+    if run.table("scorecard") is not None:
+        return proof.NOTHING_OPEN
+    return _why(run, "line_eta") if "line_eta" in run.missing else proof.NOT_REPLAYED
 
 
 SECTIONS: tuple[Callable[[Any, Look], Section | None], ...] = (
@@ -298,7 +369,6 @@ SECTIONS: tuple[Callable[[Any, Look], Section | None], ...] = (
     _stock_charts,
     _proof,
     _lead_times,
-    _quality,
 )
 
 

@@ -1,5 +1,6 @@
 "use strict";
 // Sorting, filtering and "show all" for plain tables; without it every row is there to read.
+const number = (value) => value.toLocaleString("en");
 for (const table of document.querySelectorAll("table[data-first]")) {
   const body = table.tBodies[0];
   const rows = Array.from(body.rows);
@@ -30,9 +31,10 @@ for (const table of document.querySelectorAll("table[data-first]")) {
       row.hidden = !fits || (!all && found > first);
     }
     const seen = all ? found : Math.min(found, first);
-    count.textContent = seen < found || words.length ? `${seen} of ${words.length ? `${found} found` : found}` : "";
+    const total = words.length ? `${number(found)} found` : number(found);
+    count.textContent = seen < found || words.length ? `${number(seen)} of ${total}` : "";
     more.hidden = rows.length <= first;
-    more.textContent = all ? `Show ${first}` : `Show all ${rows.length}`;
+    more.textContent = all ? `Show ${number(first)}` : `Show all ${number(rows.length)}`;
   }
 
   function compare(column, sign) {

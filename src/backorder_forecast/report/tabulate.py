@@ -48,11 +48,12 @@ class Shown:
 
 def tabulate(
     look: Look, frame: pd.DataFrame, source: str, caption: str, shown: Sequence[Shown], id: str = "",
-    *, total: int | None = None,
+    *, total: int | None = None, empty: str = "Nothing to show.",
 ) -> Table:  # fmt: skip
     """Return the first rows of ``frame`` as a table; ``source`` names the file that has all of them.
 
-    ``total``: how many rows there are in all, where ``frame`` is a choice of them.
+    ``total``: how many rows there are in all, where ``frame`` is a choice of them. ``empty``: what stands in
+    place of a table without rows.
     """
     wanted = [one for one in shown if _has(look, frame, one)]
     head = frame.head(look.most)
@@ -65,15 +66,17 @@ def tabulate(
         total=len(frame) if total is None else total,
         first=look.first,
         file=f"{source}.parquet" if source else "",
+        empty=empty,
     )
 
 
 def described(frame: pd.DataFrame, run: Run) -> pd.DataFrame:
-    """Add ``description`` of each row's item, where the run knows any."""
+    """Add ``description`` of each row's item, where the run knows any that says more than the id."""
     skus = run.state.get("skus")
     if skus is None or "description" not in skus or "item_id" not in frame:
         return frame
-    names = skus.dropna(subset=["description"]).drop_duplicates("item_id").set_index("item_id")["description"]
+    telling = skus["description"].notna() & (skus["description"] != skus["item_id"])
+    names = skus[telling].drop_duplicates("item_id").set_index("item_id")["description"]
     return frame.assign(description=frame["item_id"].map(names))
 
 

@@ -29,6 +29,14 @@ LINES = (
     Shown("waits", "Waits for"),
     Shown("do", "What to do", "long"),
 )
+COUNTS = (
+    *_SKU,
+    Shown("lines", "Lines", "count", "Open order lines of the item."),
+    Shown("open_qty", "Open", "qty", "Units ordered, not shipped, not cancelled."),
+    Shown("value", "Value", "money", "Those units at their selling price.", optional=True),
+    Shown("missed", "Promises missed", "count", "Lines whose promised day has passed."),
+    Shown("since", "Waiting since", "date", "The first day on which a unit could not leave.", optional=True),
+)
 PURCHASES = (
     Shown("po_line_id", "Purchase", "id"),
     Shown("supplier_id", "Supplier", "id", optional=True),
@@ -50,9 +58,11 @@ PURCHASES = (
         optional=True,
     ),
 )
+NOT_OVERDUE = tuple(one for one in PURCHASES if one.name != "overdue_days")
 ORDERS = (
     *_SKU,
     Shown("suggested_order_qty", "Order now", "qty"),
+    Shown("prob", "Runs short", "percent", "Chance within the horizon, nothing ordered.", optional=True),
     Shown("policy", "Policy", "id"),
     Shown("reorder_point", "Reorder point", "qty", "Order when stock plus what is on order falls to it."),
     Shown("order_qty", "Quantity", "qty", optional=True),

@@ -59,9 +59,11 @@ def test_headline_figures() -> None:
         "open lines": 8,
         "backordered": 6,
         "late or without supply": 2,
+        "stock not known": 1,
         "promises at risk": 1,
         "ready to leave": 1,
         "items likely to run short": 2,
+        "open purchases": 4,
         "purchases overdue": 1,
         "items to order now": 2,
     }
@@ -69,14 +71,80 @@ def test_headline_figures() -> None:
 
 def test_lines_to_act_on_come_most_urgent_first_with_what_to_do() -> None:
     table = section(summarise(example_run()), "act").tables[0]
-    assert column(table, "Line") == ["L1", "L4", "L2", "L5"]
+    assert column(table, "Line") == ["L1", "L4", "L2"]
     assert column(table, "What to do") == [
         "Chase P1; tell the customer 2026-07-21",
         "Order it: nothing that is on the way will serve it",
         "Expedite P2; tell the customer 2026-07-15",
-        "Count the stock: its level is not known",
     ]
-    assert column(table, "Value") == [10.0, 340.0, 6.0, 120.0]
+    assert column(table, "Value") == [10.0, 340.0, 6.0]
+
+
+def test_lines_of_unknown_stock_are_one_row_an_item() -> None:
+    eta = example_run().tables["line_eta"]
+    more = eta[eta["status"] == "unknown"].assign(line_id="L6b", open_qty=3.0, promised_date=DAY)
+    tables = {**example_run().tables, "line_eta": pd.concat([eta, more], ignore_index=True)}
+    summary = summarise(example_run(tables=tables))
+    table = section(summary, "act").tables[1]
+    assert [column(table, name) for name in ("Item", "Lines", "Open", "Promises missed")] == [["gear"], [2], [5.0], [1]]
+    figures = {figure.label: (figure.value, figure.detail) for figure in summary.figures}
+    assert figures["stock not known"] == (2, "lines of 1 item: no date can be said")
+    assert figures["late or without supply"] == (3, "2 of 6 promises missed already")
+
+
+def test_nobody_waiting_is_one_figure_and_not_five_noughts() -> None:
+    tables = example_run().tables
+    run = example_run(tables={**tables, "line_eta": tables["line_eta"].head(0)})
+    figures = [figure for figure in summarise(run).figures if "purchase" not in figure.label]
+    assert [figure.label for figure in figures] == [
+        "open lines",
+        "items likely to run short",
+        "items to order now",
+    ]
+    assert figures[0].detail == "nobody is waiting"
+
+
+def test_what_there_is_comes_before_what_there_is_not() -> None:
+    sections = summarise(purchases_only_run()).sections
+    assert [bool(one.missing) for one in sections] == [
+        *sorted(bool(one.missing) for one in sections[:-1]),
+        False,
+    ]
+    assert sections[-1].id == "quality"
+
+
+def test_why_nothing_was_replayed_is_said_as_it_is() -> None:
+    score = {"scorecard": example_run().tables["scorecard"].head(0)}
+    for run, words in (
+        (example_run(state={}, tables={**example_run().tables, **score}), "could be said"),
+        (purchases_only_run(), "order_lines"),
+        (example_run(state={}, tables={"line_eta": example_run().tables["line_eta"]}), "replay.days"),
+    ):
+        assert words in section(summarise(run), "proof").missing
+
+
+def test_punctuality_against_dates_that_moved_is_not_shown() -> None:
+    run = example_run(config=Config(data={"promised_date_is": "latest"}))
+    titles = [one.title for one in section(summarise(run), "lead-times").tables[0].columns]
+    assert "p90" in titles
+    assert not {"On time", "Late by"} & set(titles)
+    assert "On time" in [one.title for one in section(summarise(example_run()), "lead-times").tables[0].columns]
+
+
+def test_an_item_is_described_only_where_that_says_more_than_its_id() -> None:
+    run = example_run()
+    skus = run.state["skus"].assign(description=run.state["skus"]["item_id"])
+    table = section(summarise(example_run(state={**run.state, "skus": skus})), "risk").tables[0]
+    assert "Description" not in [one.title for one in table.columns]
+
+
+def test_only_items_that_matter_have_a_chart() -> None:
+    run = example_run()
+    risk = run.tables["backorder_risk"].assign(backorder_prob=0.001, backordered_now=0.0)
+    calm = section(summarise(example_run(tables={**run.tables, "backorder_risk": risk})), "stock")
+    assert not calm.charts
+    assert "none is waited for" in calm.missing
+    assert section(summarise(run), "stock").charts
 
 
 def test_items_are_sorted_by_risk_and_purchases_by_what_they_hold_up() -> None:
@@ -160,7 +228,7 @@ def test_nothing_at_all_still_makes_a_page() -> None:
 def test_long_tables_are_capped_and_say_where_the_rest_is() -> None:
     config = Config(report={"max_rows": 2, "top": 1, "charts": 0})
     content = report.render(example_run(config=config)).decode()
-    assert "2 more rows are in <code>line_eta.parquet</code>" in content
+    assert "1 more row in <code>line_eta.parquet</code>" in content
     assert "Projected stock" not in content
 
 

@@ -1,8 +1,9 @@
-"""Write docs/tables.md from the schemas."""
+"""Write docs/tables.md from the schemas, and docs/settings.md from the configuration."""
 
 from pathlib import Path
 
-from backorder_forecast.tables import markdown
+from backorder_forecast import config, tables
 
 if __name__ == "__main__":
-    Path(__file__).with_name("tables.md").write_text(markdown(), encoding="utf-8")
+    for name, page in (("tables.md", tables.markdown()), ("settings.md", config.markdown())):
+        Path(__file__).with_name(name).write_text(page, encoding="utf-8")

@@ -76,7 +76,11 @@ class Data(Section):
     promised_date_is: Literal["first", "latest"] = Field(
         default="first",
         description="Whether `promised_date` on a row is the first one stated (known when ordered) or the "
-        "latest one; past days do not see a latest one.",
+        "latest one, moved since. Nobody can tell when a latest one was stated: past days do not see it, nothing "
+        "is learned from it, and only on the last day of the data is it shown, with what compares with it "
+        "(`overdue_days`, `late_prob`, `on_time_prob`). It says nothing of punctuality, since nearly all is on "
+        "time for a date that has moved; what was stated first can be told in `line_promises` and "
+        "`purchase_promises`.",
     )
     requested_date_is: Literal["not_before", "wish"] = Field(
         default="not_before",

@@ -93,7 +93,7 @@ def _stock_chart(run: Run, item: str, place: str) -> Chart:
 def _called(run: Run, item: str) -> str:
     named = described(pd.DataFrame({"item_id": [item]}), run)
     name = named["description"].iloc[0] if "description" in named else None
-    return f"  {name}" if isinstance(name, str) else ""
+    return f": {name}" if isinstance(name, str) else ""
 
 
 def _shortened(title: str) -> str:

@@ -98,14 +98,12 @@ def _purchase_figures(purchases: pd.DataFrame, run: Run) -> list[Figure]:
     if purchases.empty:
         return [Figure("open purchases", 0, detail="nothing is on order")]
     suppliers = purchases["supplier_id"].nunique()
-    detail = f"lines, of {suppliers:,} supplier{'s' * (suppliers != 1)}"
-    found = [Figure("open purchases", len(purchases), detail=detail)]
-    stated = int(purchases["promised_date"].notna().sum())
-    if stated:
-        overdue = int((purchases["overdue_days"] > 0).sum())
-        tone = "warn" if overdue else "good"
-        found.append(Figure("purchases overdue", overdue, detail=f"of {stated:,} with a date", tone=tone))
-    return found
+    of_whom = f"of {suppliers:,} supplier{'s' * (suppliers != 1)}"
+    if purchases["promised_date"].isna().all():
+        return [Figure("open purchases", len(purchases), detail=f"lines {of_whom}; no date is stated")]
+    overdue = int((purchases["overdue_days"] > 0).sum())
+    detail = f"of {len(purchases):,} open lines {of_whom}"
+    return [Figure("purchases overdue", overdue, detail=detail, tone="warn" if overdue else "good")]
 
 
 def _reorder_figures(points: pd.DataFrame, run: Run) -> list[Figure]:
@@ -351,6 +349,7 @@ def _proof(run: Run, look: Look) -> Section:
     )
     scores = run.table("scorecard")
     if scores is not None:
+        scores = scores.assign(metric=scores["metric"].map(words.metric))
         tables.append(tabulate(look, scores, "scorecard", "Scorecard", words.SCORES))
     return Section("proof", proof.TITLE, proof.LEAD, tables, charts.replayed(run))
 

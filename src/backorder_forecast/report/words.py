@@ -128,7 +128,7 @@ PROOF = (
 )
 SCORES = (
     Shown("stage", "Stage", "id"),
-    Shown("metric", "Measure", "id"),
+    Shown("metric", "Measure"),
     Shown("segment", "Of", "id"),
     Shown("value", "Value", "qty"),
     Shown("standard_error", "Standard error", "qty"),
@@ -215,6 +215,20 @@ def _tell(day: Any) -> str:
     if day is None or day is pd.NaT or not isinstance(day, pd.Timestamp):
         return "; tell the customer"
     return f"; tell the customer {day.date()}"
+
+
+def metric(name: str) -> str:
+    """Say what a measure of the scorecard is.
+
+    >>> metric("transform_p90"), metric("shipped_by_p50"), metric("brier_score")
+    ('share below our p90, steps of whole days spread (right: 0.9)', 'left by our p50', 'brier score')
+    """
+    kind, _, level = name.rpartition("_p")
+    if kind == "transform" and level.isdigit():
+        return f"share below our p{level}, steps of whole days spread (right: 0.{level.rstrip('0')})"
+    if kind == "shipped_by" and level.isdigit():
+        return f"left by our p{level}"
+    return name.replace("_", " ")
 
 
 def number(value: float) -> str:

@@ -196,7 +196,7 @@ def test_rows_of_counts_can_be_taken_and_long_ones_are_worked_on_in_blocks():
     rows = np.array([7, 0, 299])
     assert isinstance(law.take(rows), CountLaw)
     assert law.take(rows).quantile_array([0.5, 0.9]).tolist() == law.quantile_array([0.5, 0.9])[rows].tolist()
-    blocks = list(law._blocks())
+    blocks = list(law.blocks())
     assert len(blocks) > 1
     assert [x.start for x in blocks[1:]] == [x.stop for x in blocks[:-1]]
     assert blocks[-1].stop == 300

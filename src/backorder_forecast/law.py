@@ -51,10 +51,16 @@ class Law:
         """Values tabulated."""
         return int(self.table.shape[1])
 
-    def _steps(self) -> np.ndarray:
+    def steps(self) -> np.ndarray:
+        """Units of one value [rows]."""
         return np.broadcast_to(np.asarray(self.step, float), (len(self),))
 
-    def _blocks(self) -> Iterable[slice]:
+    def cumulative(self) -> np.ndarray:
+        """P(X ≤ start + j·step) [rows × values]."""
+        return self._rows(slice(0, len(self)))
+
+    def blocks(self) -> Iterable[slice]:
+        """Rows to be worked on together, so that tables of long laws stay small."""
         size = min(_BLOCK, max(1, _CELLS // max(self.width, 1)))
         return (slice(i, min(i + size, len(self))) for i in range(0, len(self), size))
 
@@ -62,7 +68,7 @@ class Law:
         self, work: Callable[[slice, np.ndarray], np.ndarray], shape: tuple[int, ...] = ()
     ) -> np.ndarray:
         out = np.empty((len(self), *shape))
-        for rows in self._blocks():
+        for rows in self.blocks():
             out[rows] = work(rows, self._rows(rows))
         return out
 
@@ -73,7 +79,7 @@ class Law:
             total = cdf[:, -1]
             above = (total[:, None] - cdf)[:, :-1].sum(axis=1)
             safe = np.where(total > 0, total, 1.0)
-            return np.where(total > 0, self._steps()[rows] * (self.start + above / safe), np.nan)
+            return np.where(total > 0, self.steps()[rows] * (self.start + above / safe), np.nan)
 
         return self._each(work)
 
@@ -84,7 +90,7 @@ class Law:
             mass = np.diff(cdf, prepend=0.0, axis=1) / np.maximum(cdf[:, -1:], 1e-300)
             values = self.start + np.arange(cdf.shape[1])
             mean = mass @ values
-            spread: np.ndarray = np.maximum(mass @ values**2 - mean**2, 0.0) * self._steps()[rows] ** 2
+            spread: np.ndarray = np.maximum(mass @ values**2 - mean**2, 0.0) * self.steps()[rows] ** 2
             return spread
 
         return self._each(work)
@@ -98,7 +104,7 @@ class Law:
         def work(rows: slice, cdf: np.ndarray) -> np.ndarray:
             # a hair of tolerance: sums of floats may end at 0.8999999999999999
             at = np.stack([(cdf < q - 1e-12).sum(axis=1) for q in wanted], axis=1)
-            values = (self.start + at) * self._steps()[rows, None]
+            values = (self.start + at) * self.steps()[rows, None]
             return np.where(at < cdf.shape[1], values, np.nan)
 
         return self._each(work, (len(wanted),))
@@ -126,7 +132,7 @@ class Law:
         value = self._number(at)
 
         def work(rows: slice, cdf: np.ndarray) -> np.ndarray:
-            place = np.floor(value[rows] / self._steps()[rows] + 1e-9) - self.start
+            place = np.floor(value[rows] / self.steps()[rows] + 1e-9) - self.start
             known = ~np.isnan(place)
             column = np.clip(np.where(known, place, 0), -1, cdf.shape[1] - 1).astype(np.int64)
             found = np.where(column >= 0, cdf[np.arange(len(column)), np.maximum(column, 0)], 0.0)
@@ -144,7 +150,7 @@ class Law:
 
     def pmf(self) -> np.ndarray:
         """P(X = start + j·step) [rows × values]."""
-        blocks = [np.diff(self._rows(rows), prepend=0.0, axis=1) for rows in self._blocks()]
+        blocks = [np.diff(self._rows(rows), prepend=0.0, axis=1) for rows in self.blocks()]
         return np.vstack([np.zeros((0, self.width)), *blocks])
 
     def sample(self, n: int, seed: int) -> np.ndarray:
@@ -156,13 +162,13 @@ class Law:
         def work(rows: slice, cdf: np.ndarray) -> np.ndarray:
             at = np.zeros((len(cdf), n), np.int64)
             sample_values(np.ascontiguousarray(cdf), key[rows], at)
-            return np.where(at < cdf.shape[1], (self.start + at) * self._steps()[rows, None], np.nan)
+            return np.where(at < cdf.shape[1], (self.start + at) * self.steps()[rows, None], np.nan)
 
         return self._each(work, (n,))
 
     def take(self, rows: np.ndarray) -> Law:
         """The law of some rows."""
-        return replace(self, index=self._index_of(rows), table=self.table[rows], step=self._steps()[rows])
+        return replace(self, index=self._index_of(rows), table=self.table[rows], step=self.steps()[rows])
 
     def _index_of(self, rows: np.ndarray) -> pd.DataFrame:
         return self.index.iloc[rows].reset_index(drop=True)
@@ -170,8 +176,8 @@ class Law:
     def to_frame(self) -> pd.DataFrame:
         """Keys and rows of cumulative probabilities (f4 lists), with what `from_frame` needs, for storage."""
         out = self.index.reset_index(drop=True).copy()
-        out["cdf"] = [row.astype(np.float32) for rows in self._blocks() for row in self._rows(rows)]
-        out["cdf_start"], out["cdf_step"] = self.start, self._steps()
+        out["cdf"] = [row.astype(np.float32) for rows in self.blocks() for row in self._rows(rows)]
+        out["cdf_start"], out["cdf_step"] = self.start, self.steps()
         out["cdf_origin"] = pd.Series(self.origin, index=out.index, dtype="datetime64[us]")
         return out
 
@@ -220,13 +226,13 @@ class CountLaw(Law):
 
     def take(self, rows: np.ndarray) -> CountLaw:
         """The law of some rows."""
-        return replace(self, index=self._index_of(rows), step=self._steps()[rows], sizes=self.sizes[rows],
+        return replace(self, index=self._index_of(rows), step=self.steps()[rows], sizes=self.sizes[rows],
                        weights=self.weights[rows], theta=self.theta[rows])  # fmt: skip
 
     def mean(self) -> np.ndarray:
         """Mean [rows], exact."""
         mixed = (self.sizes * self.weights).sum(axis=1)
-        mean: np.ndarray = mixed * self.theta / (1 - self.theta) * self._steps()
+        mean: np.ndarray = mixed * self.theta / (1 - self.theta) * self.steps()
         return mean
 
     def variance(self) -> np.ndarray:
@@ -234,7 +240,7 @@ class CountLaw(Law):
         ratio = self.theta / (1 - self.theta)
         average = (self.sizes * self.weights).sum(axis=1)
         between = (self.sizes**2 * self.weights).sum(axis=1) - average**2
-        spread: np.ndarray = (average * ratio / (1 - self.theta) + between * ratio**2) * self._steps() ** 2
+        spread: np.ndarray = (average * ratio / (1 - self.theta) + between * ratio**2) * self.steps() ** 2
         return spread
 
 

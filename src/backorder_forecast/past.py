@@ -1,7 +1,8 @@
 """What was known at the end of a day: the only door to history.
 
-`rebuild` filters every table to the rows known by then and derives from them the state of each order line, purchase
-line and stock level. Whatever is fitted, simulated or scored starts here, so an earlier day is the same call.
+`rebuild` filters every table to the rows known by then and derives from them the state of each order line,
+purchase line and stock level. Whatever is fitted, simulated or scored starts here, so an earlier day is the
+same call.
 """
 
 from __future__ import annotations
@@ -90,11 +91,12 @@ def rebuild(data: Dataset, day: pd.Timestamp, config: Config | None = None) -> P
     tables = {name: _known(name, frame, day) for name, frame in data.tables.items()}
     if config.data.promised_date_is == "latest" and day < data.default_as_of():
         for name in ("order_lines", "purchase_lines"):
-            tables[name] = tables[name].assign(promised_date=pd.NaT)
-            tables[name]["promised_date"] = tables[name]["promised_date"].astype("datetime64[us]")
+            nothing = np.full(len(tables[name]), np.datetime64("NaT", "us"))
+            tables[name] = tables[name].assign(promised_date=nothing)
     tables["order_lines"] = _rewind(tables["order_lines"], data.tables["line_changes"], day)
     past = Past(day, config, tables, data.given)
-    undated = [x for x in ("items", "calendar", "drivers") if x in data.given and data.tables[x].known_at.isna().all()]
+    undated = [x for x in ("items", "calendar", "drivers") if x in data.given]
+    undated = [x for x in undated if data.tables[x].known_at.isna().all()]
     if undated:
         past.notes.append(f"{', '.join(undated)}: undated, so their present content counts as always known")
     return past
@@ -112,8 +114,20 @@ def _known(name: str, frame: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
     frame = frame[known]
     key = [x for x in INPUT[name].key if x != "known_at"]
     if key and frame["known_at"].notna().any():
-        frame = frame.sort_values("known_at", kind="stable", na_position="first").drop_duplicates(key, keep="last")
-    return frame.reset_index(drop=True)
+        frame = frame.sort_values("known_at", kind="stable", na_position="first")
+        frame = frame.drop_duplicates(key, keep="last")
+    return _without_future(name, frame.reset_index(drop=True), end)
+
+
+def _without_future(name: str, frame: pd.DataFrame, end: pd.Timestamp) -> pd.DataFrame:
+    """Rows without what happened to them later (a confirmation, a delivery), which has columns of its own."""
+    table = INPUT[name]
+    for column in table.columns:
+        if column.kind == "timestamp" and column.name not in (table.dated, "known_at"):
+            later = frame[column.name] >= end
+            if later.any():
+                frame[column.name] = frame[column.name].mask(later)
+    return frame
 
 
 def _rewind(lines: pd.DataFrame, changes: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
@@ -134,6 +148,7 @@ def _rewind(lines: pd.DataFrame, changes: pd.DataFrame, day: pd.Timestamp) -> pd
 
 def _replaced(column: pd.Series, new: pd.Series) -> pd.Series:
     """`column` with the values of `new` (text) where there are any, in the column's own type."""
+    typed: pd.Series = new
     if pd.api.types.is_bool_dtype(column.dtype):
         typed = new.str.strip().str.lower().isin(["true", "1", "yes", "t", "y"])
     elif pd.api.types.is_datetime64_any_dtype(column.dtype):
@@ -141,8 +156,6 @@ def _replaced(column: pd.Series, new: pd.Series) -> pd.Series:
     elif pd.api.types.is_numeric_dtype(column.dtype):
         typed = pd.to_numeric(new, errors="coerce")
         new = new.where(typed.notna())
-    else:
-        typed = new
     return column.where(new.isna(), typed).astype(column.dtype)
 
 
@@ -188,8 +201,9 @@ def _promises(frame: pd.DataFrame, key: str, stated: pd.DataFrame, config: Confi
     if stated.empty:
         return
     stated = stated.sort_values([key, "stated_at", "promised_date"], kind="stable")
-    latest = stated.drop_duplicates(key, keep="last").set_index(key)["promised_date"].reindex(frame[key].array)
-    first = stated.drop_duplicates(key).set_index(key)["promised_date"].reindex(frame[key].array)
+    by_key, wanted = stated.set_index(key)["promised_date"], frame[key].array
+    latest = by_key[~by_key.index.duplicated(keep="last")].reindex(wanted)
+    first = by_key[~by_key.index.duplicated()].reindex(wanted)
     on_row = frame["promised_date"].to_numpy()
     frame["promised_date"] = np.where(latest.isna(), on_row, latest.to_numpy())
     use_row = first.isna() if config.data.promised_date_is == "latest" else ~np.isnat(on_row) | first.isna()
@@ -220,7 +234,8 @@ def _skus(past: Past) -> pd.DataFrame:
     skus = skus.merge(items, on="item_id", how="left")
     default = past.config.data
     skus["unmet_demand"] = skus["unmet_demand"].fillna(default.unmet_demand)
-    share = skus["backorder_share"].fillna(0.5 if default.backorder_share is None else default.backorder_share)
+    usual = 0.5 if default.backorder_share is None else default.backorder_share
+    share = skus["backorder_share"].fillna(usual)
     fixed = skus["unmet_demand"].map({"backorder": 1.0, "lost": 0.0})
     skus["backorder_share"] = fixed.where(fixed.notna(), share).astype(float)
     return skus

@@ -152,10 +152,7 @@ def _handling(past: Past, locations: np.ndarray, working: WorkingDays) -> np.nda
         return out
     lines = past.lines
     lines = lines[(lines["open_qty"] <= 0) & (lines["shipped_qty"] >= lines["qty"]) & ~lines["ship_complete"]]
-    code = sku_codes(past, lines)
-    wanted = lines["wanted_date"].to_numpy("datetime64[D]")
-    level = closing_levels(past, code, wanted) - level_at(open_events(past), code, wanted)
-    lines = lines[level >= 0]  # even after everything wanted by then something was left
+    lines = lines[_had_stock(past, lines)]
     place = pd.Index(locations).get_indexer(lines["location_id"])
     begin, end = (lines[x].to_numpy("datetime64[D]") for x in ("wanted_date", "last_shipped_at"))
     took = np.clip(working.count(place, begin, end) - 1, 0, MAX_HANDLING)
@@ -166,17 +163,29 @@ def _handling(past: Past, locations: np.ndarray, working: WorkingDays) -> np.nda
     return out
 
 
+def _had_stock(past: Past, lines: pd.DataFrame) -> np.ndarray:
+    """Whether stock covered everything wanted by the end of each line's wanted day (unknown: no)."""
+    code, wanted = sku_codes(past, lines), lines["wanted_date"].to_numpy("datetime64[D]")
+    covered: np.ndarray = closing_levels(past, code, wanted) >= level_at(open_events(past), code, wanted)
+    return covered
+
+
 def _patience(past: Past) -> float:
-    """Daily chance that a waiting customer cancels: customers' cancellations per line-day waited beyond the first."""
+    """Daily chance that a waiting customer cancels: customers' cancellations per line-day waited beyond the first.
+
+    That is the most likely constant hazard of censored waits (events over days at risk), of those that lasted longer
+    than a day; lines that had stock were not waiting for goods.
+    """
     if past.config.queue.patience != "learned":
         return 0.0
-    lines = past.lines
+    lines = past.lines[~_had_stock(past, past.lines)]
     end = lines[["last_shipped_at", "last_cancelled_at"]].max(axis=1).where(lines["open_qty"] <= 0, past.day)
     waited = (end.dt.floor("D") - lines["wanted_date"]).dt.days.clip(lower=0).fillna(0).to_numpy(float)
     cancelled = past.tables["cancellations"]
     by_retailer = set(cancelled.loc[cancelled["cancelled_by"] == "retailer", "line_id"])
-    left = (lines["cancelled_qty"] > 0) & ~lines["line_id"].isin(by_retailer) & (waited > 0)
-    exposure = waited[(waited > 1) | left].sum()
+    left = (lines["cancelled_qty"] > 0) & (lines["open_qty"] <= 0) & ~lines["line_id"].isin(by_retailer)
+    left &= waited > 1
+    exposure = np.maximum(waited - 1.0, 0.0).sum()
     return float(left.sum() / exposure) if exposure > 0 else 0.0
 
 

@@ -1,8 +1,9 @@
 """Stock of each SKU over the past, rolled from the rows that were counted by what came and went.
 
-The level at the end of a day is that of the latest stock row, plus later movements, receipts and transfers in, less
-later shipments and transfers out. Two stock rows that the flows between them do not explain are counted; where the
-unexplained share of the flow is too large the level is unknown, never zero and never enough.
+The level at the end of a day is that of the latest stock row, plus later movements, receipts and transfers
+in, less later shipments and transfers out. Two stock rows that the flows between them do not explain are
+counted; where the unexplained share of the flow is too large the level is unknown, never zero and never
+enough.
 """
 
 from __future__ import annotations
@@ -97,7 +98,8 @@ def open_events(past: Past) -> pd.DataFrame:
 
 def level_at(events: pd.DataFrame, sku: np.ndarray, day: np.ndarray) -> np.ndarray:
     """Sum of the events of each SKU up to and including a day; `events` sorted by SKU and day."""
-    key, cumulative, start = _cumulated(events)
+    key = _key(events["sku"].to_numpy(), events["day"].to_numpy("datetime64[D]"))
+    start = np.concatenate([[0.0], np.cumsum(events["qty"].to_numpy(float))])
     position = np.searchsorted(key, _key(sku, day), side="right")
     before = np.searchsorted(key, _key(sku, np.full(len(sku), np.datetime64("0001-01-01", "D"))), side="left")
     level: np.ndarray = start[position] - start[before]
@@ -109,12 +111,6 @@ def _key(sku: np.ndarray, day: np.ndarray) -> np.ndarray:
     days = (np.asarray(day, "datetime64[D]") - np.datetime64("0001-01-01", "D")).astype(np.int64)
     key: np.ndarray = np.asarray(sku, np.int64) * (1 << 22) + days
     return key
-
-
-def _cumulated(events: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    key = _key(events["sku"].to_numpy(), events["day"].to_numpy("datetime64[D]"))
-    cumulative = np.cumsum(events["qty"].to_numpy(float))
-    return key, cumulative, np.concatenate([[0.0], cumulative])
 
 
 def stock_levels(past: Past) -> pd.DataFrame:

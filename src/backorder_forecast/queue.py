@@ -83,17 +83,37 @@ class Outcomes:
     def ship_dates(self) -> Law:
         """The law of the day on which each simulated line leaves: with its order where that ships complete."""
         table = self.own_dates.table.copy()
-        order = self.lines["order_row"].to_numpy()
-        tied = self.lines["ship_complete"].to_numpy(bool) & (order >= 0)
-        table[tied] = self.order_law.table[order[tied]]
+        tied = self.lines["firm_row"].to_numpy() >= 0
+        table[tied] = self._shares(self._tied_days(tied))
         return Law(self.lines[["line_id"]], table, start=1, origin=self.past.day)
 
     @cached_property
     def order_law(self) -> Law:
         """The law of the day on which the last line leaves, of each order with several simulated lines."""
-        days = np.arange(1, self.horizon + 1)
-        table = np.stack([(self.order_days <= d).mean(axis=1) for d in days], axis=1)
-        return Law(self.orders[["order_id"]], table, start=1, origin=self.past.day)
+        return Law(self.orders[["order_id"]], self._shares(self.order_days), start=1, origin=self.past.day)
+
+    def _tied_days(self, tied: np.ndarray) -> np.ndarray:
+        """Days on which the lines of ship-complete orders leave [tied × scenarios], each if it goes on waiting.
+
+        It leaves when it is ready and no other line keeps the order: by not being ready and not cancelled.
+        """
+        slot, order = self.lines.loc[tied, "slot"].to_numpy(), self.lines.loc[tied, "firm_row"].to_numpy()
+        release = self.tally.release_day[slot]
+        shape = (int(order.max(initial=-1)) + 1, self.scenarios)
+        last, second, holders = (np.zeros(shape, np.int16) for _ in range(3))
+        np.maximum.at(last, order, release)
+        holds = release == last[order]
+        np.add.at(holders, order, holds)
+        np.maximum.at(second, order, np.where(holds, np.int16(0), release))
+        others = np.where(holds & (holders[order] == 1), second[order], last[order])
+        return np.maximum(self.tally.own_day[slot], others)
+
+    def _shares(self, days: np.ndarray) -> np.ndarray:
+        """P(day ≤ d) [rows × 1…horizon] from the days of the scenarios [rows × scenarios]."""
+        width = self.horizon + 2
+        cell = np.arange(len(days))[:, None] * width + days
+        counts = np.bincount(cell.ravel(), minlength=len(days) * width).reshape(-1, width)
+        return np.cumsum(counts[:, 1:-1], axis=1) / self.scenarios
 
     def _law(self, counts: np.ndarray) -> Law:
         table = np.cumsum(counts[:, 1 : self.horizon + 1], axis=1) / self.scenarios
@@ -374,7 +394,7 @@ class _Builder:
         recorded = len(self.path_skus) if paths else 0
         return kernel.Tally(
             np.zeros((problem.line.size, days), kernel.LINE_DAY),
-            np.zeros((int((self.lines["slot"] >= 0).sum()), self.scenarios), np.int16),
+            *np.zeros((2, int((self.lines["slot"] >= 0).sum()), self.scenarios), np.int16),
             np.zeros(problem.line.size, np.int64),
             np.zeros(int(self.peg_width.sum()), np.int64),
             np.zeros((n, problem.risk_days.size), kernel.RISK),

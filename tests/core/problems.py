@@ -39,6 +39,7 @@ def tally_for(problem, *, slots=0, n_po=0, ledger=True, paths=0):
     return qk.Tally(
         line_day=np.zeros((problem.line.size, days), qk.LINE_DAY),
         own_day=np.zeros((slots, problem.scenarios), np.int16),
+        release_day=np.zeros((slots, problem.scenarios), np.int16),
         cancelled=np.zeros(problem.line.size, np.int64),
         peg=np.zeros(problem.line.size * (qk.FIRST_PURCHASE + n_po), np.int64),
         risk=np.zeros((n, problem.risk_days.size), qk.RISK),

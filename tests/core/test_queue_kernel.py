@@ -16,12 +16,13 @@ def kernel_days(p, t):
     qk.simulate_components(p, t, 0, p.component.size - 1)
     assert (t.line_day["leaves"].sum(axis=1) == p.scenarios).all()
     assert (t.line_day["first"].sum(axis=1) == p.scenarios).all()
-    own = t.own_day[:, 0].astype(int)
-    for o in range(p.order_lines.size):
-        mine = p.line["order"] == o
-        if mine.any():
-            own[mine] = own[mine].max()
-    return [within(x) for x in own]
+    return [within(leaves(p, t, j)) for j in range(p.line.size)]
+
+
+def leaves(p, t, j):
+    """A line of a ship-complete order leaves when no other line keeps it."""
+    others = [i for i in range(p.line.size) if i != j and p.line["order"][i] == p.line["order"][j] >= 0]
+    return max([t.own_day[j, 0], *t.release_day[others, 0]])
 
 
 @pytest.mark.parametrize("demand", [False, True])

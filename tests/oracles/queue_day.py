@@ -28,6 +28,7 @@ class Line:
     passed: float = 0.0  # ghost: units that lines behind it took since it cancelled
     first: int | None = None  # the day on which the first piece leaves
     ready: int | None = None  # the day on which it could leave, or leaves, by itself
+    free_from: int | None = None  # the day from which its order need not wait for it: it is ready, or cancelled
     committed: list = field(default_factory=list)  # (day, units): for conservation
 
 
@@ -44,33 +45,34 @@ def simulate(stock, receipts, lines, working, horizon):
             free[sku] += units if when == day else 0
         for line in lines:
             if line.cancels == day and not line.ghost:
-                cancel(line, lines, free)
+                cancel(line, lines, free, departure(line, day, leaves_after))
         for sku in free:
             queue = sorted((x for x in lines if x.sku == sku and x.wanted <= day), key=lambda x: x.place)
             allocate(queue, free, sku, day, leaves_after)
-    orders = {x.order for x in lines if x.order}
-    whole = {o: worst([x.ready for x in lines if x.order == o]) for o in orders}
-    return {x.name: whole[x.order] if x.order else x.ready for x in lines}
+    return {x.name: leaves(x, lines) for x in lines}
 
 
-def worst(days):
+def leaves(line, lines):
+    """With the last line of a ship-complete order that has not cancelled before."""
+    days = [line.ready, *(x.free_from for x in lines if line.order and x.order == line.order and x is not line)]
     return None if None in days else max(days)
 
 
-def cancel(line, lines, free):
+def departure(line, day, leaves_after):
+    return [d for d in leaves_after if d >= day][line.handling]
+
+
+def cancel(line, lines, free, leaves):
     """A line can cancel while open units are not committed to leave; a firm one while its order waits."""
     order_waits = line.order and any(x.order == line.order and not x.ghost and x.ready is None for x in lines)
     if line.ready is None:
-        line.ghost = True
+        line.ghost, line.free_from = True, leaves
     elif line.firm and order_waits:
         line.ghost = True
         free[line.sku] += line.need
 
 
 def allocate(queue, free, sku, day, leaves_after):
-    def departure(line):
-        return [d for d in leaves_after if d >= day][line.handling]
-
     at_hand, turn, taken, commits = max(free[sku], 0.0), {}, 0.0, day in leaves_after
     for line in queue:
         if line.ready is not None:
@@ -85,8 +87,8 @@ def allocate(queue, free, sku, day, leaves_after):
                 line.virtual = max(line.virtual, min(line.need - line.got, offered))
             else:
                 line.virtual = line.need if offered >= line.need else 0.0
-            line.first = line.first or (departure(line) if line.virtual > 0 else None)
-            line.ready = departure(line) if line.got + line.virtual >= line.need else None
+            line.first = line.first or (departure(line, day, leaves_after) if line.virtual > 0 else None)
+            line.ready = departure(line, day, leaves_after) if line.got + line.virtual >= line.need else None
             continue
         if at_hand <= 0:
             continue
@@ -103,9 +105,10 @@ def allocate(queue, free, sku, day, leaves_after):
         at_hand, taken, line.got = at_hand - give, taken + give, line.got + give
         free[sku] -= give
         line.committed.append((day, give))
-        line.first = line.first or departure(line)
+        line.first = line.first or departure(line, day, leaves_after)
         if line.got >= line.need:
-            line.ready, line.firm = departure(line), bool(line.order)
+            line.ready = line.free_from = departure(line, day, leaves_after)
+            line.firm = bool(line.order)
     for line in queue:
         if line.name in turn:
             line.passed += taken - turn[line.name]

@@ -124,6 +124,7 @@ class Tally(NamedTuple):
 
     line_day: np.ndarray  # LINE_DAY [lines, H + 2]
     own_day: np.ndarray  # i2 [slots, K]: the day it leaves by itself, for lines of orders with several
+    release_day: np.ndarray  # i2 [slots, K]: from when on its order need not wait for it: own_day, or it cancelled
     cancelled: np.ndarray  # i8 [lines]
     peg: np.ndarray  # i8 [lines × (FIRST_PURCHASE + purchases of the SKU)], ragged by LINE.peg_from
     risk: np.ndarray  # RISK [n, R]
@@ -321,6 +322,19 @@ def _receive(p: Problem, s: "_State", t: Tally, i: int, g: int, po0: int, day: i
 
 
 @kernel(allocates=False)
+def _departure(p: Problem, location: int, day: int, handling: int) -> int:
+    position = p.calendar[location, day].next + handling
+    return min(p.working_days[location, min(position, p.working_days.shape[1] - 1)], p.horizon + 1)
+
+
+@kernel(allocates=False)
+def _release(p: Problem, t: Tally, j: int, leaves: int, k: int) -> None:
+    slot = p.line[j].slot
+    if slot >= 0 and t.release_day[slot, k] == 0:
+        t.release_day[slot, k] = leaves
+
+
+@kernel(allocates=False)
 def _cancel(
     p: Problem, s: "_State", t: Tally, i: int, g: int, line0: int, order0: int, day: int, k: int,
 ) -> None:  # fmt: skip
@@ -339,6 +353,7 @@ def _cancel(
                 t.ledger[g, k, 2] += s.line[x].left
             if order >= 0:
                 s.order_wait[order - order0] -= 1
+                _release(p, t, j, _departure(p, p.sku[g].location, day, p.line_draw[j, k].handling), k)
         elif s.line[x].status == _FIRM and s.order_wait[order - order0] > 0:
             s.line[x].status = _DONE
             t.cancelled[j] += 1
@@ -406,12 +421,6 @@ def _source(s: "_State", i: int, ghost: bool) -> int:
 
 
 @kernel(allocates=False)
-def _departure(p: Problem, location: int, day: int, handling: int) -> int:
-    position = p.calendar[location, day].next + handling
-    return min(p.working_days[location, min(position, p.working_days.shape[1] - 1)], p.horizon + 1)
-
-
-@kernel(allocates=False)
 def _note_first(p: Problem, s: "_State", t: Tally, i: int, g: int, j: int, x: int, day: int, k: int) -> None:
     if s.line[x].seen_first == 0:
         s.line[x].seen_first = 1
@@ -427,6 +436,7 @@ def _finish(
     t.line_day[j, leaves].leaves += 1
     if p.line[j].slot >= 0:
         t.own_day[p.line[j].slot, k] = leaves
+        _release(p, t, j, leaves, k)
     t.peg[p.line[j].peg_from + _source(s, i, ghost)] += 1
     s.line[x].status = _DONE
 
@@ -655,6 +665,7 @@ def _close_sku(p: Problem, s: "_State", t: Tally, i: int, g: int, line0: int, k:
             t.peg[p.line[j].peg_from + NONE] += 1
             if p.line[j].slot >= 0:
                 t.own_day[p.line[j].slot, k] = p.horizon + 1
+                _release(p, t, j, p.horizon + 1, k)
         if s.line[x].seen_first == 0:
             t.line_day[j, p.horizon + 1].first += 1
     t.first_short[g, s.sku[i].first_short] += 1
@@ -732,7 +743,7 @@ def _example() -> tuple[Problem, Tally, _State]:
         one("i8"), 1, 1, 0, 1, True,
     )  # fmt: skip
     tally = Tally(
-        one(LINE_DAY, 2), one("i2", 2), one("i8"), one("i8"), one(RISK, 2), one("i8", 2), one("i8", 2),
+        one(LINE_DAY, 2), one("i2", 2), one("i2", 2), one("i8"), one("i8"), one(RISK, 2), one("i8", 2), one("i8", 2),
         one("f4", 4), one("f8", 3),
     )  # fmt: skip
     problem.component.resize(2)

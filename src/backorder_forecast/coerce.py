@@ -352,7 +352,7 @@ class _DateReader:
             return _nat(texts)
         serial = pd.to_numeric(texts, errors="coerce").to_numpy("float64", na_value=np.nan)
         inside = (serial > 0) & (serial < 2_958_466)  # the year 9999
-        micros = np.where(inside, np.round(serial * 86_400) * 1e6, 0).astype("timedelta64[us]")
+        micros = (np.round(np.where(inside, serial, 0.0) * 86_400) * 1e6).astype("timedelta64[us]")
         stamps = np.where(inside, EXCEL_ZERO + micros, np.datetime64("NaT", "us"))
         return self._record("Excel day count read as date", stamps, left)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 STRATA = 16
 _HELD_OUT = 28  # days whose sums choose the half-life
 _MAX_COUNT = 30_000.0  # larger means are counted in coarser units
+_LEAST_FACTOR = 0.1  # weekday factors below it are taken as it, where they divide
 _LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
 
@@ -123,13 +124,13 @@ def forecast_demand(past: Past) -> Demand:
     lines = past.lines[past.lines["wanted_date"] <= past.day]
     unit = _units(past, lines)
     history = _history(past, lines, unit)
-    shape = _weekday_shape(history, len(unit)) if config.demand.weekday_shape else np.ones((len(unit), 7))
+    shape = _weekday_shape(past, history, len(unit))
     ratio = _dispersion(history, shape, len(unit))
     censored, note = _censored_days(past, history)
-    half_life = _best_half_life(history, shape, ratio, config.demand.half_lives, len(unit))
-    mean, strength = _level(history, shape, ratio, half_life, 0, len(unit))
+    half_life = _best_half_life(history, ratio, config.demand.half_lives, len(unit))
+    mean, strength = _level(history, ratio, half_life, 0, len(unit))
     if len(censored):
-        mean, strength = _uncensor(past, history, shape, ratio, half_life, censored, mean)
+        mean, strength, ratio, shape = _uncensor(past, history, shape, ratio, half_life, censored, mean)
     theta = 1.0 - 1.0 / ratio
     classes, share = _classes(past, lines, unit)
     start, end = _on_sale(past)
@@ -170,35 +171,48 @@ def _history(past: Past, lines: pd.DataFrame, unit: np.ndarray) -> _History:
     return _History(daily["sku"].to_numpy(), ages, daily["qty"].to_numpy(), (past.day.day_of_week - ages) % 7, length)
 
 
-def _weekday_shape(history: _History, n: int, strength: float = 50.0) -> np.ndarray:
-    """Weekday factors [n × 7], those of all SKUs weighing as much as `strength` days with orders."""
-    seen = np.zeros((n, 7))
-    np.add.at(seen, (history.sku, history.weekday), 1.0)
+def _weekday_shape(
+    past: Past, history: _History, n: int, unseen: Any = 0.0, strength: float = 50.0
+) -> np.ndarray:
+    """Weekday factors [n × 7], those of all SKUs weighing as much as `strength` days with orders.
+
+    unseen [n × 7]: units that censored days are expected to add.
+    """
+    if not past.config.demand.weekday_shape:
+        return np.ones((n, 7))
     # units of a day count like orders of mean size, so that one bulk order does not make a shape
     mean = np.bincount(history.sku, history.qty, n) / np.maximum(np.bincount(history.sku, minlength=n), 1)
     units = np.zeros((n, 7))
     np.add.at(units, (history.sku, history.weekday), np.minimum(history.qty / mean[history.sku], 3.0))
+    units += unseen / np.maximum(mean, 1e-12)[:, None]
     pooled = (units.sum(axis=0) + 1e-3) / (units.sum() + 7e-3)
     shape: np.ndarray = 7.0 * (units + strength * pooled) / (units.sum(axis=1, keepdims=True) + strength)
     return shape
 
 
-def _dispersion(history: _History, shape: np.ndarray, n: int, strength: float = 10.0) -> np.ndarray:
-    """Variance-to-mean ratio φ of daily demand [n], Pearson's, shrunk to the median SKU's."""
+def _dispersion(
+    history: _History, shape: np.ndarray, n: int, unseen: Any = 0.0, unseen_squares: Any = 0.0, strength: float = 10.0
+) -> np.ndarray:
+    """Variance-to-mean ratio φ of daily demand [n], Pearson's, shrunk to the median SKU's.
+
+    unseen, unseen_squares [n]: what censored days are expected to add to the units, and to their squares over the
+    weekday factors.
+    """
     days = np.maximum(history.length, 1)
-    mean = np.bincount(history.sku, history.qty, n) / days
-    expected = mean[history.sku] * np.maximum(shape[history.sku, history.weekday], 0.1)
-    squares = np.bincount(history.sku, history.qty**2 / np.maximum(expected, 1e-12), n)
-    own = (squares - 2 * mean * days + mean * days) / days
+    mean = (np.bincount(history.sku, history.qty, n) + unseen) / days
+    factor = np.maximum(shape[history.sku, history.weekday], _LEAST_FACTOR)
+    squares = np.bincount(history.sku, history.qty**2 / factor, n) + unseen_squares
+    # Σ(q − e)²/e over all days, e = mean × factor
+    own = squares / np.maximum(mean, 1e-12) / days - mean
     events = np.bincount(history.sku, minlength=n)
     enough = events >= 5
     typical = float(np.median(own[enough])) if enough.any() else 2.0
-    ratio = (events * own + strength * max(typical, 1.05)) / (events + strength)
-    return np.clip(ratio, 1.02, 1e4)
+    ratio: np.ndarray = (events * own + strength * max(typical, 1.05)) / (events + strength)
+    return ratio.clip(1.02, 1e4)
 
 
 def _level(
-    history: _History, shape: np.ndarray, ratio: np.ndarray, half_life: float, skip: int, n: int
+    history: _History, ratio: np.ndarray, half_life: float, skip: int, n: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Posterior mean [n] of the level without the last `skip` days, and its gamma shape."""
     decay = 0.5 ** (1.0 / half_life)
@@ -218,7 +232,7 @@ def _posterior(units: np.ndarray, exposure: np.ndarray, ratio: np.ndarray) -> tu
 
 
 def _best_half_life(
-    history: _History, shape: np.ndarray, ratio: np.ndarray, half_lives: tuple[float, ...], n: int
+    history: _History, ratio: np.ndarray, half_lives: tuple[float, ...], n: int
 ) -> float:
     """The half-life under which the last four weeks' sums were most likely, forecast from the days before."""
     usable = history.length > 2 * _HELD_OUT
@@ -228,7 +242,7 @@ def _best_half_life(
     actual = np.bincount(history.sku[recent], history.qty[recent], n)[usable]
 
     def score(half_life: float) -> float:
-        mean, strength = _level(history, shape, ratio, half_life, _HELD_OUT, n)
+        mean, strength = _level(history, ratio, half_life, _HELD_OUT, n)
         total = mean[usable] * _HELD_OUT
         variance = total * ratio[usable] + total**2 / strength[usable]
         p = np.clip(total / variance, 1e-9, 1 - 1e-9)
@@ -271,28 +285,51 @@ def _flags(past: Past, sku: np.ndarray, day: np.ndarray) -> tuple[np.ndarray, np
 
 def _uncensor(
     past: Past, history: _History, shape: np.ndarray, ratio: np.ndarray, half_life: float, censored: np.ndarray,
-    mean: np.ndarray, rounds: int = 25,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """The level with each censored day at its expectation given at least what was sold (EM), by the share lost."""
+    mean: np.ndarray, rounds: int = 40,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Level, its gamma shape, φ and weekday factors, censored days counting as what is expected of them (EM).
+
+    Of what is expected beyond the sales the share that was lost counts; the rest came as lines that waited.
+    """
     n = len(mean)
     decay = 0.5 ** (1.0 / half_life)
     sku, age = censored.T
     sold = pd.Series(history.qty, index=history.sku * (1 << 22) + history.age)
     seen = sold.reindex(sku * (1 << 22) + age).fillna(0.0).to_numpy()
-    factor = shape[sku, (past.day.day_of_week - age) % 7]
+    weekday = (past.day.day_of_week - age) % 7
     lost = 1.0 - past.skus["backorder_share"].to_numpy()[sku]
     base = np.bincount(history.sku, decay**history.age * history.qty, n)
     exposure = (1.0 - decay**history.length) / (1.0 - decay)
-    p = 1.0 / ratio[sku]
     strength = np.ones(n)
     for _ in range(rounds):
-        size = np.maximum(mean[sku] * factor * p / (1 - p), 1e-12)
-        # E[Y | Y ≥ y] of a negative binomial, by size-biasing: y·pmf(y) is mean × the pmf of one more size
-        tail = np.maximum(stats.nbinom.sf(seen - 1, size, p), 1e-12)
-        expected = size * (1 - p) / p * stats.nbinom.sf(seen - 2, size + 1, p) / tail
+        factor = np.maximum(shape[sku, weekday], _LEAST_FACTOR)
+        expected, square = _at_least(seen, mean[sku] * factor, ratio[sku])
         more = lost * np.maximum(expected - seen, 0.0)
         mean, strength = _posterior(base + np.bincount(sku, decay**age * more, n), exposure, ratio)
-    return mean, strength
+        squares = np.bincount(sku, lost * np.maximum(square - seen**2, 0.0) / factor, n)
+        ratio = _dispersion(history, shape, n, np.bincount(sku, more, n), squares)
+        unseen = np.bincount(sku * 7 + weekday, more, n * 7).reshape(n, 7)
+        shape = _weekday_shape(past, history, n, unseen)
+    return mean, strength, ratio, shape
+
+
+def _at_least(seen: np.ndarray, mean: np.ndarray, ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """E[Y | Y ≥ seen] and E[Y² | Y ≥ seen] of negative binomials with these means and variance-to-mean ratios.
+
+    By size-biasing: y·pmf(y) is the mean times the pmf of one more size at y − 1.
+    """
+    theta, odds = 1.0 - 1.0 / ratio, ratio - 1.0
+    size = np.maximum(mean / odds, 1e-12)
+    tail = np.maximum(_reaches(seen, size, theta), 1e-12)
+    first = size * odds * _reaches(seen - 1, size + 1, theta) / tail
+    pairs = size * (size + 1) * odds**2 * _reaches(seen - 2, size + 2, theta) / tail
+    return first, pairs + first
+
+
+def _reaches(count: np.ndarray, size: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """P(Y ≥ count) of negative binomials."""
+    found: np.ndarray = np.where(count <= 0, 1.0, special.betainc(np.maximum(count, 1e-9), size, theta))
+    return found
 
 
 def _classes(past: Past, lines: pd.DataFrame, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ from .executors import run_partitions
 from .law import Law
 from .past import SKU, sku_codes
 from .policy import Policies, set_policies
-from .service import Service, days_ready, learn_service
+from .service import Service, days_committed, learn_service
 from .streams import keys, text_hashes
 from .supply import Supply
 
@@ -184,11 +184,19 @@ class _Builder:
         waiting = waiting[known[waiting["sku"].to_numpy()]]
         self._set_components(known, waiting)
         waiting = waiting.assign(component=self.component_of[waiting["sku"]])
-        self.lines = service_order(waiting, self.by_priority)
+        self.lines = self._committed_first(service_order(waiting, self.by_priority))
         self._set_orders()
         self._set_purchases()
         chosen = np.zeros(0, np.int64) if paths is None else np.asarray(paths)
         self.path_skus = chosen[known[chosen]] if len(chosen) else chosen
+
+    def _committed_first(self, lines: pd.DataFrame) -> pd.DataFrame:
+        """What was committed to a line and has not left yet is not given to others, whoever comes."""
+        spent = days_committed(self.past, self.service, lines)
+        first = lines["class"].min()
+        lines = lines.assign(spent=spent, late=spent == 0)
+        lines["class"] = lines["class"].where(lines["late"], first)
+        return lines.sort_values(["component", "sku", "class", "late"], kind="stable", ignore_index=True)
 
     def _set_components(self, known: np.ndarray, waiting: pd.DataFrame) -> None:
         """SKUs that ship-complete orders tie together are simulated together; others by themselves."""
@@ -330,19 +338,19 @@ class _Builder:
         start = np.maximum(-self.past.days_since(lines["wanted_date"]), 0).astype(np.int64)
         hazard = np.full(len(lines), self.service.hazard)
         sample_geometric(hazard, start, keys(self.seed, "patience", lines["line_id"]), never, cancel)
-        out["cancel"] = np.where(cancel < never, cancel, 0)
+        committed = (lines["spent"] > 0) & (lines["firm_row"] < 0)
+        out["cancel"] = np.where((cancel < never) & ~committed.to_numpy()[:, None], cancel, 0)
         out["handling"] = self._handling()
         return out
 
     def _handling(self) -> np.ndarray:
         """Working days from commitment to departure [lines × scenarios], less those already spent."""
         lines = self.lines
-        spent = days_ready(self.past, self.service, lines)
         # the lines of a ship-complete order leave together: one handling time, begun when the last is ready
         firm = lines["firm_row"].to_numpy()
         entity = lines["order_id"].where(firm >= 0, lines["line_id"])
         together = np.where(firm >= 0, firm, -1 - np.arange(len(lines)))
-        spent = pd.Series(spent).groupby(together).transform("min").to_numpy()
+        spent = lines["spent"].groupby(together).transform("min").to_numpy()
         place = pd.Index(self.service.locations).get_indexer(lines["location_id"])
         out = np.zeros((len(lines), self.scenarios), np.int16)
         sample_days(self.service.still_to_go(place, spent), keys(self.seed, "handling", entity), 0, out)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from .past import Past
 
 MAX_HANDLING = 10  # working days
-_MISTAKEN = 0.03  # of lines, taken as ready on an earlier day than they were
+_MISTAKEN = 0.03  # of lines, taken as committed on an earlier day than they were
+_RECENT = 10  # days that are served again to see what is committed
 _WEEKDAYS = np.array(["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"])
 
 
@@ -31,10 +33,15 @@ class WorkingDays:
         begin = int((day.to_datetime64().astype("datetime64[D]") - self.first).astype(int))
         return self.works[:, begin : begin + count + 1]
 
-    def count(self, place: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """How many there are at each location (row) from `begin` to `end`, both included."""
-        until = np.concatenate([np.zeros((len(self.works), 1), np.int64), np.cumsum(self.works, axis=1)], axis=1)
-        a, b = ((x.astype("datetime64[D]") - self.first).astype(np.int64) for x in (begin, end))
+    @cached_property
+    def _until(self) -> np.ndarray:
+        """How many there are before each day [locations × days + 1]."""
+        return np.concatenate([np.zeros((len(self.works), 1), np.int64), np.cumsum(self.works, axis=1)], axis=1)
+
+    def count(self, place: np.ndarray, begin: Any, end: Any) -> np.ndarray:
+        """How many there are at each location (row) from `begin` to `end` (days, one or one a row), both included."""
+        until = self._until
+        a, b = ((np.asarray(x, "datetime64[D]") - self.first).astype(np.int64) for x in (begin, end))
         found: np.ndarray = np.maximum(until[place, np.maximum(b, -1) + 1] - until[place, np.maximum(a, 0)], 0)
         return found
 
@@ -77,37 +84,30 @@ def learn_service(past: Past) -> Service:
     return Service(locations, working, _handling(past, locations, working), _patience(past), tuple(notes))
 
 
-def days_ready(past: Past, service: Service, lines: pd.DataFrame) -> np.ndarray:
-    """Working days, up to today, on which each waiting line could have left; 0 for what stock does not cover.
+def days_committed(past: Past, service: Service, lines: pd.DataFrame) -> np.ndarray:
+    """Working days, up to today, since what stock covers was committed to each waiting line; 0: it is not.
 
-    lines: by SKU (`sku`, a row of `past.skus`) in service order. What stock covers today was covered before as long
-    as it does not need the latest receipts: its margin is larger than they were.
+    lines: by SKU (`sku`, a row of `past.skus`) in service order. The last days are served again: what lay there on a
+    day and was not received later went to the lines that waited then, as far as they still wait. (What has left
+    since took its own units with it.)
     """
-    sku = lines["sku"].to_numpy()
+    sku, need = lines["sku"].to_numpy(), lines["open_qty"].to_numpy()
     wanted = lines["wanted_date"].to_numpy("datetime64[D]")
-    today = past.day.to_datetime64().astype("datetime64[D]")
-    need = np.where(wanted <= today, lines["open_qty"].to_numpy(), 0.0)
-    margin = past.stock["on_hand"].to_numpy()[sku] - pd.Series(need).groupby(sku).cumsum().to_numpy()
-    came = flows(past)
-    came = came[came["qty"] > 0]
-    since = _last_needed(came, sku, margin)
     place = pd.Index(service.locations).get_indexer(lines["location_id"])
-    count = service.working.count(place, np.maximum(wanted, since), np.full(len(lines), today))
-    covered: np.ndarray = np.where((margin >= 0) & (wanted <= today), count, 0)
-    return covered
-
-
-def _last_needed(came: pd.DataFrame, sku: np.ndarray, margin: np.ndarray) -> np.ndarray:
-    """The day of the latest arrival of each SKU without which so large a margin would be negative."""
-    day = came["day"].to_numpy("datetime64[D]")
-    later = came.iloc[::-1].groupby("sku")["qty"].cumsum().iloc[::-1].to_numpy()  # on this day or later
-    enough = pd.DataFrame({"sku": came["sku"].to_numpy(), "later": later, "day": day})
-    wanted = pd.DataFrame({"sku": sku, "later": margin, "row": np.arange(len(sku))})
-    # the latest day by which more came than the margin: the smallest total above it
-    enough, wanted = enough.sort_values("later", kind="stable"), wanted.sort_values("later", kind="stable")
-    found = pd.merge_asof(wanted, enough, on="later", by="sku", direction="forward", allow_exact_matches=False)
-    since: np.ndarray = found.sort_values("row")["day"].fillna(pd.Timestamp("1900-01-01")).to_numpy("datetime64[D]")
-    return since
+    today = past.day.to_datetime64().astype("datetime64[D]")
+    came = flows(past)
+    came = came[(came["qty"] > 0) & (came["day"].to_numpy("datetime64[D]") > today - _RECENT)]
+    free = past.stock["on_hand"].to_numpy() - np.bincount(came["sku"], came["qty"], len(past.stock))
+    spent = np.zeros(len(lines), np.int64)
+    for day in np.arange(today - _RECENT, today) + 1:
+        new = came[came["day"].to_numpy("datetime64[D]") == day]
+        free = free + np.bincount(new["sku"], new["qty"], len(free))
+        waits = (wanted <= day) & (spent == 0)
+        total = pd.Series(np.where(waits, need, 0.0)).groupby(sku).cumsum().to_numpy()
+        served = waits & (total <= free[sku]) & (service.working.count(place, day, day) == 1)
+        spent[served] = service.working.count(place[served], day, today)
+        free = free - np.bincount(sku[served], need[served], len(free))
+    return spent
 
 
 def _shipped_lines(past: Past) -> pd.DataFrame:

@@ -1,10 +1,11 @@
 """Order lines to a demand law: a negative binomial for each SKU and day, shrunk over the panel.
 
-Daily demand of an SKU is negative binomial with mean m·f(weekday)·g and variance-to-mean ratio φ, so sums over days
-are negative binomial too. φ and the weekday shape f are shrunk towards all SKUs; m is a gamma posterior whose memory
-fades with one half-life for the panel, chosen by the log score of held-out four-week sums; g, the doubt about m, is
-gamma with the posterior's variance and held as equally likely strata, which law and simulation share. History is
-corrected only where unmet demand does not wait: a day that ended without stock says "at least what was sold".
+Daily demand of an SKU is negative binomial with mean m·f(weekday)·g and variance-to-mean ratio φ, so sums
+over days are negative binomial too. φ and the weekday shape f are shrunk towards all SKUs; m is a gamma
+posterior whose memory fades with one half-life for the panel, chosen by the log score of held-out four-week
+sums; g, the doubt about m, is gamma with the posterior's variance and held as equally likely strata, which
+law and simulation share. History is corrected only where unmet demand does not wait: a day that ended
+without stock says "at least what was sold".
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ _LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 class Demand:
     """Demand of every SKU on every future day, as arrays row for row with `skus`.
 
-    size: negative-binomial size of an average day, in counts of `unit`; theta: 1 − 1/φ; weekday [n × 7]: factors
-    with mean 1, Monday first; levels [n × STRATA]: equally likely factors with mean 1; start_day, end_day: demand
-    comes on days start…end after the as-of day; classes: the priorities seen; class_share [n × classes].
+    size: negative-binomial size of an average day, in counts of `unit`; theta: 1 − 1/φ; weekday [n × 7]:
+    factors with mean 1, Monday first; levels [n × STRATA]: equally likely factors with mean 1; start_day,
+    end_day: demand comes on days start…end after the as-of day; classes: the priorities seen; class_share
+    [n × classes].
     """
 
     skus: pd.DataFrame
@@ -80,10 +82,10 @@ class Demand:
 
     @property
     def periods(self) -> CountLaw:
-        """The law of each SKU and period of `period_days` to the horizon; keys item_id, location_id, date, days."""
+        """The law of each SKU and period of `period_days` to the horizon: item_id, location_id, date, days."""
         starts = np.arange(1, self.horizon + 1, self.period_days)
         stops = np.minimum(starts + self.period_days - 1, self.horizon)
-        exposure = np.stack([self.exposure(a, b) for a, b in zip(starts, stops, strict=True)], axis=1)
+        exposure = np.stack([self.exposure(int(a), int(b)) for a, b in zip(starts, stops, strict=True)], axis=1)
         rows = np.repeat(np.arange(len(self.skus)), len(starts))
         index = self.skus[SKU].iloc[rows].reset_index(drop=True)
         index["date"] = np.tile(days_to_dates(self.origin, starts.astype(float)), len(self.skus))
@@ -101,7 +103,7 @@ class Demand:
 
 @dataclass(frozen=True)
 class _History:
-    """Units of each SKU and day with orders: parallel arrays sorted by SKU and day (days before as-of, 0 = today)."""
+    """Units of each SKU and day with orders: parallel arrays sorted by SKU and age (0: the as-of day)."""
 
     sku: np.ndarray
     age: np.ndarray
@@ -137,12 +139,12 @@ def forecast_demand(past: Past) -> Demand:
     return Demand(
         past.skus, past.day, config.simulation.horizon_days, config.demand.period_days,
         mean * (1 - theta) / theta, theta, unit, shape, _strata(strength), start, end, classes, share, half_life,
-        (f"demand: memory with a half-life of {half_life:g} days", *note),
+        (f"demand: memory with a half-life of {half_life:g} days", *_told_units(unit), *note),
     )  # fmt: skip
 
 
 def _units(past: Past, lines: pd.DataFrame) -> np.ndarray:
-    """The step in which each SKU is counted: 1 for whole items, else the smallest decimal step seen (≥ 0.001)."""
+    """The step in which each SKU is counted: 1 for whole items, else the smallest decimal step seen, ≥ 0.001."""
     code = sku_codes(past, lines)
     qty = lines["qty"].to_numpy()
     unit = np.ones(len(past.skus))
@@ -152,6 +154,14 @@ def _units(past: Past, lines: pd.DataFrame) -> np.ndarray:
     # counting a ton in grams would make tables of a million rows: coarser steps where means are large
     total = np.bincount(code, qty, len(unit)) / np.maximum(np.bincount(code, minlength=len(unit)), 1)
     return np.maximum(unit, 10.0 ** np.ceil(np.log10(np.maximum(total / _MAX_COUNT * 100, 1e-9))))
+
+
+def _told_units(unit: np.ndarray) -> list[str]:
+    other = unit[unit != 1.0]
+    if not other.size:
+        return []
+    steps = ", ".join(f"{x:g}" for x in np.unique(other))
+    return [f"demand: {other.size} items at locations are counted in steps of {steps}, not of 1"]
 
 
 def _history(past: Past, lines: pd.DataFrame, unit: np.ndarray) -> _History:
@@ -165,10 +175,12 @@ def _history(past: Past, lines: pd.DataFrame, unit: np.ndarray) -> _History:
     np.maximum.at(oldest, code, age + 1)
     length = np.maximum(length, np.minimum(oldest, span)).astype(np.int64)
     keep = age < length[code]
-    frame = pd.DataFrame({"sku": code[keep], "age": age[keep], "qty": (lines["qty"].to_numpy() / unit[code])[keep]})
+    counts = lines["qty"].to_numpy() / unit[code]
+    frame = pd.DataFrame({"sku": code[keep], "age": age[keep], "qty": counts[keep]})
     daily = frame.groupby(["sku", "age"], sort=True)["qty"].sum().reset_index()
     ages = daily["age"].to_numpy()
-    return _History(daily["sku"].to_numpy(), ages, daily["qty"].to_numpy(), (past.day.day_of_week - ages) % 7, length)
+    weekday = (past.day.day_of_week - ages) % 7
+    return _History(daily["sku"].to_numpy(), ages, daily["qty"].to_numpy(), weekday, length)
 
 
 def _weekday_shape(
@@ -265,7 +277,8 @@ def _censored_days(past: Past, history: _History) -> tuple[np.ndarray, list[str]
     level = closing_levels(past, sku, day)
     out = np.where(flagged, out, level <= 0)
     found = np.column_stack([sku[out], age[out]])
-    return found, [f"demand: {len(found)} days of {len(lost)} items that ended without stock count as 'at least what was sold'"]
+    told = f"{len(found)} days of {len(lost)} items that ended without stock count as 'at least what was sold'"
+    return found, [f"demand: {told}"]
 
 
 def _flags(past: Past, sku: np.ndarray, day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -305,11 +318,14 @@ def _uncensor(
         factor = np.maximum(shape[sku, weekday], _LEAST_FACTOR)
         expected, square = _at_least(seen, mean[sku] * factor, ratio[sku])
         more = lost * np.maximum(expected - seen, 0.0)
+        before = mean
         mean, strength = _posterior(base + np.bincount(sku, decay**age * more, n), exposure, ratio)
         squares = np.bincount(sku, lost * np.maximum(square - seen**2, 0.0) / factor, n)
         ratio = _dispersion(history, shape, n, np.bincount(sku, more, n), squares)
         unseen = np.bincount(sku * 7 + weekday, more, n * 7).reshape(n, 7)
         shape = _weekday_shape(past, history, n, unseen)
+        if (np.abs(mean - before) <= 1e-4 * before).all():
+            break
     return mean, strength, ratio, shape
 
 
@@ -334,9 +350,10 @@ def _reaches(count: np.ndarray, size: np.ndarray, theta: np.ndarray) -> np.ndarr
 
 def _classes(past: Past, lines: pd.DataFrame, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The priorities seen and the share of each in an SKU's demand, shrunk to that of all."""
-    priority = lines["priority"].to_numpy() if past.config.queue.rule == "priority" else np.zeros(len(lines), np.int64)
+    by_priority = past.config.queue.rule == "priority"
+    priority = lines["priority"].to_numpy() if by_priority else np.zeros(len(lines), np.int64)
     open_lines = past.lines.loc[past.lines["open_qty"] > 0, "priority"].to_numpy()
-    seen = np.concatenate([priority, open_lines]) if past.config.queue.rule == "priority" else priority
+    seen = np.concatenate([priority, open_lines]) if by_priority else priority
     classes = np.unique(seen) if seen.size else np.zeros(1, np.int64)
     units = np.zeros((len(unit), len(classes)))
     np.add.at(units, (sku_codes(past, lines), np.searchsorted(classes, priority)), 1.0)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAX_HANDLING = 10  # working days
 _MISTAKEN = 0.03  # of lines, taken as committed on an earlier day than they were
-_RECENT = 10  # days that are served again to see what is committed
+_RECENT = 42  # days that are served again to see what is committed
 _WEEKDAYS = np.array(["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"])
 
 

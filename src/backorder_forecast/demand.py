@@ -315,13 +315,13 @@ def _uncensor(
     exposure = (1.0 - decay**history.length) / (1.0 - decay)
     strength = np.ones(n)
     for _ in range(rounds):
-        factor = np.maximum(shape[sku, weekday], _LEAST_FACTOR)
+        factor = shape[sku, weekday]
         expected, square = _at_least(seen, mean[sku] * factor, ratio[sku])
         more = lost * np.maximum(expected - seen, 0.0)
         before = mean
         mean, strength = _posterior(base + np.bincount(sku, decay**age * more, n), exposure, ratio)
-        squares = np.bincount(sku, lost * np.maximum(square - seen**2, 0.0) / factor, n)
-        ratio = _dispersion(history, shape, n, np.bincount(sku, more, n), squares)
+        squares = lost * np.maximum(square - seen**2, 0.0) / np.maximum(factor, _LEAST_FACTOR)
+        ratio = _dispersion(history, shape, n, np.bincount(sku, more, n), np.bincount(sku, squares, n))
         unseen = np.bincount(sku * 7 + weekday, more, n * 7).reshape(n, 7)
         shape = _weekday_shape(past, history, n, unseen)
         if (np.abs(mean - before) <= 1e-4 * before).all():

@@ -214,8 +214,9 @@ def _dispersion(
     mean = (np.bincount(history.sku, history.qty, n) + unseen) / days
     factor = np.maximum(shape[history.sku, history.weekday], _LEAST_FACTOR)
     squares = np.bincount(history.sku, history.qty**2 / factor, n) + unseen_squares
-    # Σ(q − e)²/e over all days, e = mean × factor
-    own = squares / np.maximum(mean, 1e-12) / days - mean
+    # the mean of (q − e)²/e over the days on which anything is expected, e = mean × factor
+    open_share = np.maximum((shape >= _LEAST_FACTOR).mean(axis=1), 1 / 7)
+    own = (squares / np.maximum(mean, 1e-12) / days - mean) / open_share
     events = np.bincount(history.sku, minlength=n)
     enough = events >= 5
     typical = float(np.median(own[enough])) if enough.any() else 2.0
@@ -236,11 +237,15 @@ def _level(
 
 
 def _posterior(units: np.ndarray, exposure: np.ndarray, ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    rates = units[exposure > 0] / exposure[exposure > 0]
+    """Posterior mean and gamma shape from half an order of prior; units / φ count as so many orders of size φ.
+
+    How often is shrunk to the typical SKU's, not how much at once: the spread of sizes over a panel is too wide.
+    """
+    orders = units / ratio
+    rates = orders[exposure > 0] / exposure[exposure > 0]
     typical = float(np.median(rates[rates > 0])) if (rates > 0).any() else 0.01
-    prior = 0.5  # half an order of the typical SKU
-    shape = prior + units / ratio
-    return shape / (prior / typical + exposure / ratio), shape
+    prior = 0.5
+    return ratio * (prior + orders) / (prior / typical + exposure), prior + orders
 
 
 def _best_half_life(

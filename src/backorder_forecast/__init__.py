@@ -31,6 +31,13 @@ _ROOMS = {
     "load": "sources",
     "open_run": "result",
     "order_eta": "eta",
+    "plot_demand_forecast": "plots",
+    "plot_lead_times": "plots",
+    "plot_line_eta": "plots",
+    "plot_projected_stock": "plots",
+    "plot_queue": "plots",
+    "plot_replay": "plots",
+    "plot_risk": "plots",
     "purchase_eta": "eta",
     "reorder_points": "reorder",
     "replay": "evaluate",
@@ -77,6 +84,13 @@ if TYPE_CHECKING:  # what type checkers see; at run time names are imported on f
     from .lead_time import fit_lead_times as fit_lead_times
     from .past import Past as Past
     from .pipeline import run as run
+    from .plots import plot_demand_forecast as plot_demand_forecast
+    from .plots import plot_lead_times as plot_lead_times
+    from .plots import plot_line_eta as plot_line_eta
+    from .plots import plot_projected_stock as plot_projected_stock
+    from .plots import plot_queue as plot_queue
+    from .plots import plot_replay as plot_replay
+    from .plots import plot_risk as plot_risk
     from .queue import simulate as simulate
     from .reorder import reorder_points as reorder_points
     from .result import Run as Run

@@ -12,7 +12,7 @@ help:
 	@echo "make check      ruff, mypy, import contracts"
 	@echo "make bench      known-truth benchmark (minutes)"
 	@echo "make docs       docs/tables.md from the schemas"
-	@echo "make notebooks  execute the notebooks"
+	@echo "make notebooks  execute the notebooks, outputs in place"
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -38,7 +38,8 @@ docs: $(STAMP)
 	$(BIN)/python docs/make_tables.py
 
 notebooks: $(STAMP)
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+	$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --execute --inplace \
+		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

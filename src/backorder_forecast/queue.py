@@ -113,7 +113,8 @@ class Outcomes:
         width = self.horizon + 2
         cell = np.arange(len(days))[:, None] * width + days
         counts = np.bincount(cell.ravel(), minlength=len(days) * width).reshape(-1, width)
-        return np.cumsum(counts[:, 1:-1], axis=1) / self.scenarios
+        shares: np.ndarray = np.cumsum(counts[:, 1:-1], axis=1) / self.scenarios
+        return shares
 
     def _law(self, counts: np.ndarray) -> Law:
         table = np.cumsum(counts[:, 1 : self.horizon + 1], axis=1) / self.scenarios
@@ -400,9 +401,11 @@ class _Builder:
         """Empty counters for a problem."""
         n, days = problem.sku.size, problem.horizon + 2
         recorded = len(self.path_skus) if paths else 0
+        slots = int((self.lines["slot"] >= 0).sum())
         return kernel.Tally(
             np.zeros((problem.line.size, days), kernel.LINE_DAY),
-            *np.zeros((2, int((self.lines["slot"] >= 0).sum()), self.scenarios), np.int16),
+            np.zeros((slots, self.scenarios), np.int16),
+            np.zeros((slots, self.scenarios), np.int16),
             np.zeros(problem.line.size, np.int64),
             np.zeros(int(self.peg_width.sum()), np.int64),
             np.zeros((n, problem.risk_days.size), kernel.RISK),

@@ -11,7 +11,7 @@ group's own counts say beyond that is added day by day, shrunk with a strength c
 import math
 
 import numpy as np
-from scipy.special import gammaln, logsumexp
+from scipy.special import gammaln
 
 from ._compile import kernel
 
@@ -54,26 +54,40 @@ def add_counts(
             t += 1
 
 
-def smooth(risk: np.ndarray, events: np.ndarray, least: float) -> np.ndarray:
-    """Hazards [bins] from the counts of all: around each bin a window wide enough for `least` events.
+def smooth(risk: np.ndarray, events: np.ndarray) -> np.ndarray:
+    """Hazards [bins] from the counts of all: those of Kaplan and Meier (1958), evened out over blocks of bins.
 
+    A block ends where it has seen a tenth of the events, ten at most; a bin with as many is a block by itself.
     After the last event the hazard is that of half an event over all the waiting seen there: what has outlived
     every known duration is not taken as sure to end.
     """
-    bins = risk.size
-    hazard = np.zeros(bins)
     if not events.any():
-        return hazard
-    waited, came = (np.concatenate([[0.0], np.cumsum(x)]) for x in (risk, events))
+        return np.zeros(risk.size)
+    alone = np.divide(events, risk, out=np.zeros(risk.size), where=risk > 0)
     last = int(np.flatnonzero(events > 0)[-1]) + 1
-    for t in range(last):
-        low, high = t, t + 1
-        while came[high] - came[low] < least and (low > 0 or high < last):
-            low, high = max(0, low - 1), min(last, high + 1)
-        hazard[t] = (came[high] - came[low]) / max(waited[high] - waited[low], _TINY)
-    if last < bins:
-        hazard[last:] = min(hazard[last - 1], 0.5 / max(0.5, waited[-1] - waited[last]))
-    return np.clip(hazard, 0.0, 1.0)
+    edges = _blocks(events[:last], min(10.0, max(1.0, events.sum() / 10.0)))
+    steps = np.diff(cumulative(alone)[edges]) / np.diff(edges)
+    hazard = np.zeros(risk.size)
+    hazard[:last] = np.repeat(-np.expm1(-steps), np.diff(edges))
+    waited = risk[last:].sum()
+    hazard[last:] = min(hazard[last - 1], 0.5 / max(0.5, waited))
+    return hazard
+
+
+def _blocks(events: np.ndarray, least: float) -> np.ndarray:
+    """Edges of consecutive blocks of bins, the last at the end."""
+    edges, seen = [0], 0.0
+    for t, came in enumerate(events):
+        if came >= least and edges[-1] < t:
+            edges.append(t)
+            seen = 0.0
+        seen += came
+        if seen >= least:
+            edges.append(t + 1)
+            seen = 0.0
+    if edges[-1] < len(events):
+        edges.append(len(events))
+    return np.array(edges)
 
 
 def cumulative(hazard: np.ndarray) -> np.ndarray:
@@ -131,25 +145,30 @@ def add_scale_likelihood(
 def weights(likelihood: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """Posterior weights [groups × points] from log likelihoods and log prior weights [points]."""
     joint = likelihood + prior
-    return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+    found: np.ndarray = np.exp(joint - joint.max(axis=1, keepdims=True))
+    return found / found.sum(axis=1, keepdims=True)
 
 
-def bell(points: np.ndarray, centre: float, sd: float) -> np.ndarray:
-    """Log weights of a normal law on a grid."""
+def bell(points: np.ndarray, centre: float, sd: np.ndarray) -> np.ndarray:
+    """Log weights of normal laws on a grid [… × points], one for each standard deviation [… × 1]."""
     log = -0.5 * ((points - centre) / sd) ** 2
-    return np.asarray(log - logsumexp(log))
+    log = log - log.max(axis=-1, keepdims=True)
+    return np.asarray(log - np.log(np.exp(log).sum(axis=-1, keepdims=True)))
 
 
 def fitted_bell(likelihood: np.ndarray, points: np.ndarray, centre: float | None = None) -> np.ndarray:
-    """The normal prior on a grid under which all groups are most likely (EM from a wide one), as log weights."""
-    middle, sd = 0.0 if centre is None else centre, float(np.ptp(points)) / 4
-    step = float(np.diff(points).min())
-    for _ in range(40):
-        posterior = weights(likelihood, bell(points, middle, sd))
+    """The normal prior on a grid under which all groups are most likely (empirical Bayes), as log weights."""
+    widths = np.diff(points).min() / 2 * 1.15 ** np.arange(80)
+    widths = widths[widths < np.ptp(points)]
+    middle = float(points.mean()) if centre is None else centre
+    relative = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
+    for _ in range(1 if centre is not None else 6):
+        priors = bell(points, middle, widths[:, None])
+        evidence = np.log(np.maximum(relative @ np.exp(priors).T, _TINY)).sum(axis=0)
+        best = priors[int(np.argmax(evidence))]
         if centre is None:
-            middle = float((posterior @ points).mean())
-        sd = max(float(np.sqrt((posterior @ (points - middle) ** 2).mean())), step / 2)
-    return bell(points, middle, sd)
+            middle = float((weights(likelihood, best) @ points).mean())
+    return np.asarray(best)
 
 
 def strength(risk: np.ndarray, events: np.ndarray, prior: np.ndarray) -> float:

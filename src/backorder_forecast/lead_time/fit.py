@@ -21,7 +21,7 @@ _BINS, _REACH = 25.0, 20  # the law of all: bins to one typical lead time, and t
 _SCALES = np.exp(np.arange(np.log(0.5), np.log(500.0), 0.12))  # days that suppliers typically take
 _POWERS = np.exp(np.linspace(-0.7, 0.7, 8))  # their spread: the law of all, squeezed or stretched in log time
 _STRETCHES = np.exp(np.linspace(-1.2, 1.2, 25))  # an item's lead times against its supplier's
-_ROUNDS, _LEAST = 3, 10.0
+_ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,13 @@ def _fit_family(
     """Suppliers' laws from durations with their items' stretches taken out, and the stretches, in turn."""
     points = np.log(_STRETCHES)
     if not len(rows):
-        prior = hazards.bell(points, 0.0, 0.3)
+        prior = hazards.bell(points, 0.0, np.array(0.3))
         return _Family(np.zeros((1, edges)), np.zeros((0, len(points))), np.exp(prior))
     house = pd.Index(suppliers).get_indexer(rows["supplier_id"]).astype(np.int64)
     pair = pd.MultiIndex.from_frame(pairs).get_indexer(pd.MultiIndex.from_frame(rows[PAIR])).astype(np.int64)
-    stretch = np.ones(len(rows))
+    stretch, pace, spread = np.ones(len(rows)), _first_pace(house, durations, len(suppliers)), np.ones(len(suppliers))
     for _ in range(_ROUNDS):
-        houses = _fit_houses(house, durations, stretch, len(suppliers), edges)
+        houses, pace, spread = _fit_houses(house, durations, stretch, pace, spread, edges)
         like = np.zeros((len(pairs), len(points)))
         hazards.add_scale_likelihood(
             pair, house, durations.low, durations.high, durations.ended, houses, _STRETCHES, like
@@ -89,29 +89,34 @@ def _fit_family(
     return _Family(houses, weight, np.exp(prior))
 
 
+def _first_pace(house: np.ndarray, durations: Durations, count: int) -> np.ndarray:
+    """A geometric mean of each supplier's durations, ended or not: where the search begins."""
+    size = np.maximum(np.bincount(house, minlength=count), 1)
+    return np.exp(np.bincount(house, np.log(durations.low + 1.0), count) / size)
+
+
 def _fit_houses(
-    house: np.ndarray, durations: Durations, stretch: np.ndarray, count: int, edges: int
-) -> np.ndarray:
-    """Λ of each supplier and of one not known: the law of all at the supplier's pace and spread, then day by day."""
-    risk, events = np.zeros((count, edges - 1)), np.zeros((count, edges - 1))
+    house: np.ndarray, durations: Durations, stretch: np.ndarray, pace: np.ndarray, spread: np.ndarray, edges: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Λ of each supplier and of one not known, and better paces and spreads of the suppliers.
+
+    The law of all at each supplier's pace and spread, mixed over what these may be, then corrected day by day.
+    """
+    risk, events = np.zeros((len(pace), edges - 1)), np.zeros((len(pace), edges - 1))
     low, high, ended = durations.low, durations.high, durations.ended
     hazards.add_counts(house, low, high, ended, stretch, np.ones(len(low)), 1.0, risk, events)
     scale, power = (x.ravel() for x in np.meshgrid(_SCALES, _POWERS, indexing="ij"))
-    pace = np.full(count, max(1.0, float(np.median(high[ended])) if ended.any() else 30.0))
-    spread = np.ones(count)
-    for _ in range(_ROUNDS):
-        base = _law_of_all(durations, stretch * pace[house], spread[house])
-        laws = hazards.stretched(base, scale, power, _BINS, edges)
-        like = hazards.log_likelihood(risk, events, laws)
-        prior = _prior(like)
-        weight = hazards.weights(like, prior)
-        pace, spread = np.exp(weight @ np.log(scale)), np.exp(weight @ np.log(power))
-    gone = np.vstack([weight, np.exp(prior)]) @ np.exp(-laws)
-    steps = -np.diff(np.log(np.maximum(gone, 1e-300)), axis=1)
+    base = _law_of_all(durations, stretch * pace[house], spread[house])
+    laws = hazards.stretched(base, scale, power, _BINS, edges)
+    like = hazards.log_likelihood(risk, events, laws)
+    prior = _prior(like)
+    weight = hazards.weights(like, prior)
+    outlive = np.vstack([weight, np.exp(prior)]) @ np.exp(-laws)
+    steps = -np.diff(np.log(np.maximum(outlive, 1e-300)), axis=1)
     expected = -np.expm1(-steps)
     k = hazards.strength(risk, events, expected[:-1])
     expected[:-1] = hazards.shrunk(risk, events, expected[:-1], k)
-    return hazards.cumulative(expected)
+    return hazards.cumulative(expected), np.exp(weight @ np.log(scale)), np.exp(weight @ np.log(power))
 
 
 def _law_of_all(durations: Durations, scale: np.ndarray, power: np.ndarray) -> np.ndarray:
@@ -121,13 +126,13 @@ def _law_of_all(durations: Durations, scale: np.ndarray, power: np.ndarray) -> n
     hazards.add_counts(
         all_one, durations.low, durations.high, durations.ended, scale, power, _BINS, risk, events
     )
-    return hazards.cumulative(hazards.smooth(risk[0], events[0], _LEAST))
+    return hazards.cumulative(hazards.smooth(risk[0], events[0]))
 
 
 def _prior(like: np.ndarray) -> np.ndarray:
     """Log prior weights of (pace, spread), each normal in its logarithm, fitted to all suppliers."""
     grid = like.reshape(len(like), len(_SCALES), len(_POWERS))
-    of_power = hazards.bell(np.log(_POWERS), 0.0, 0.35)
+    of_power = hazards.bell(np.log(_POWERS), 0.0, np.array(0.35))
     of_scale = hazards.fitted_bell(logsumexp(grid + of_power, axis=2), np.log(_SCALES))
     of_power = hazards.fitted_bell(
         logsumexp(grid + of_scale[None, :, None], axis=1), np.log(_POWERS), centre=0.0
@@ -165,7 +170,7 @@ def _law_of_rest(past: Past, waiting: pd.DataFrame, receiving: ReceivingDays, ed
         np.zeros(len(waiting), np.int64), gaps.low, gaps.high, gaps.ended, one, one, 1.0, risk, events
     )
     # where no second receipt was ever seen: some days
-    hazard = hazards.smooth(risk[0], events[0], _LEAST) if events.any() else np.full(edges - 1, 0.1)
+    hazard = hazards.smooth(risk[0], events[0]) if events.any() else np.full(edges - 1, 0.1)
     return hazards.cumulative(hazard)
 
 

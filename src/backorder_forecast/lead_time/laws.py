@@ -113,7 +113,7 @@ class LeadTimes:
         place = self.rows(rows["supplier_id"], rows["item_id"])
         self._outlive(longer, ~begun, self._house[place], self._weight[place], age, self.houses, self.stretches)
         once = np.ones((len(rows), 1))
-        self._outlive(longer, begun, np.zeros(len(rows), np.int64), once, age, self.rest[None], once[0])
+        self._outlive(longer, begun, np.zeros(len(rows), np.int64), once, age, self.rest[None], np.ones(1))
         # nothing is received on shut days: what became ready on them comes on the next open one
         ready = np.concatenate([np.zeros((len(rows), 1)), 1.0 - longer], axis=1)
         return ready[:, open_until[1:] - open_until[0]]
@@ -143,7 +143,7 @@ class LeadTimes:
         gap = np.diff(self.rest_table, prepend=0.0)
         gap = np.pad(gap, (0, max(0, self.horizon - len(gap))))[: self.horizon]
         chance = self.open_split_prob[:, None]
-        later = np.cumsum([np.convolve(row, gap)[: self.horizon] for row in first], axis=1).reshape(first.shape)
+        later = np.array([np.convolve(row, gap)[: self.horizon] for row in first]).reshape(first.shape).cumsum(axis=1)
         ready = np.concatenate([np.zeros((len(later), 1)), later], axis=1)
         received = ready[:, np.maximum(self.receiving.last_open(self.origin, self.horizon)[1:], 0)]
         return self._open_law(self._cancellable((1 - chance) * self.next_table + chance * received))

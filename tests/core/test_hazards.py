@@ -1,0 +1,149 @@
+"""Dense counts, smoothing and stretched laws, beside plain Python, textbook estimators and simulation."""
+
+import numpy as np
+import pytest
+from statsmodels.duration.survfunc import SurvfuncRight
+
+from backorder_forecast.core import hazards
+
+ONE = np.zeros(1, np.int64)
+
+
+def counts(low, high, ended, scale=1.0, power=1.0, bins=1.0, size=12):
+    low, high, ended = np.asarray(low, float), np.asarray(high, float), np.asarray(ended, bool)
+    risk, events = np.zeros((1, size)), np.zeros((1, size))
+    group, full = np.zeros(len(low), np.int64), np.ones(len(low))
+    hazards.add_counts(group, low, high, ended, full * scale, full * power, bins, risk, events)
+    return risk[0], events[0]
+
+
+def survival(law):
+    return np.exp(-law)
+
+
+def test_counts_by_hand():
+    # ends on days 2 and 4; one still waits after day 3 (it survived the bins 0…3)
+    risk, events = counts([2, 4, 4], [3, 5, 4], [True, True, False], size=7)
+    assert events.tolist() == [0, 0, 1, 0, 1, 0, 0]
+    assert risk.tolist() == [3, 3, 3, 2, 1, 0, 0]
+    # what ended on one of the days 3, 4, 5 is spread evenly and is at risk in what is left of it
+    risk, events = counts([3], [6], [True], size=7)
+    assert events == pytest.approx([0, 0, 0, 1 / 3, 1 / 3, 1 / 3, 0])
+    assert risk == pytest.approx([1, 1, 1, 1, 2 / 3, 1 / 3, 0])
+
+
+def test_counts_after_stretching_by_hand():
+    # (low, high] = (4, 6] at scale 2 is (2, 3]; at power 2 besides it is (4, 9]
+    risk, events = counts([4], [6], [True], scale=2.0)
+    assert events.tolist() == [0, 0, 1] + [0] * 9
+    _, events = counts([4], [6], [True], scale=2.0, power=2.0)
+    assert events == pytest.approx([0] * 4 + [0.2] * 5 + [0] * 3)
+    # a censored one is at risk for a part of the bin in which it was last seen
+    risk, events = counts([5], [5], [False], scale=2.0)
+    assert risk == pytest.approx([1, 1, 0.5] + [0] * 9)
+    assert not events.any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_unsmoothed_hazards_are_kaplan_meier(seed):
+    # the same estimator by statsmodels (Kaplan and Meier 1958)
+    rng = np.random.default_rng(seed)
+    days, seen = rng.integers(0, 30, 400), rng.integers(0, 40, 400)
+    ended = days <= seen
+    low = np.where(ended, days, seen + 1).astype(float)
+    risk, events = counts(low, low + 1, ended, size=45)
+    ours = np.cumprod(1 - np.divide(events, risk, out=np.zeros(45), where=risk > 0))
+    theirs = SurvfuncRight(np.where(ended, days, seen), ended)
+    assert ours[theirs.surv_times.astype(int)] == pytest.approx(theirs.surv_prob, abs=1e-12)
+
+
+def test_smoothing_keeps_the_events_and_leaves_the_stuck_in_doubt():
+    rng = np.random.default_rng(5)
+    days = rng.gamma(9, 1.5, 3000).astype(int)
+    low = np.concatenate([days, np.full(30, 300)]).astype(float)  # thirty wait for ever
+    ended = np.concatenate([np.ones(3000, bool), np.zeros(30, bool)])
+    risk, events = counts(low, low + 1, ended, size=300)
+    hazard = hazards.smooth(risk, events)
+    s = survival(hazards.cumulative(hazard))
+    truth = np.array([(days > t).mean() * 0.99 + 0.01 for t in range(1, 30)])
+    assert np.abs(s[2:31] - truth).max() < 0.02
+    # after the last event: half an event over all the days waited there
+    assert 0.008 < s[-1] < 0.011
+    last = int(np.flatnonzero(events)[-1])
+    assert hazard[last + 1 :] == pytest.approx(0.5 / risk[last + 1 :].sum())
+
+
+def test_a_stretched_law_is_the_law_of_stretched_durations():
+    t = np.arange(40, dtype=float)
+    law = hazards.stretched(0.3 * np.arange(41.0), np.array([2.0, 4.0]), np.array([1.0, 1.5]), 5.0, 40)
+    # Λ(b·(t/s)^p) with Λ(x) = 0.3 x
+    assert law[0] == pytest.approx(0.3 * 5.0 * t / 2.0)
+    assert law[1] == pytest.approx(0.3 * 5.0 * (t / 4.0) ** 1.5)
+
+
+def plain_scale_likelihood(low, high, ended, law, scale):
+    def cumulated(t):
+        below = min(int(t), len(law) - 2)
+        return law[below] + (t - below) * (law[below + 1] - law[below])
+
+    total = 0.0
+    for a, b, e in zip(low, high, ended, strict=True):
+        gone = np.exp(-cumulated(a / scale)) - np.exp(-cumulated(b / scale))
+        total += np.log(max(gone, 1e-300)) if e else -cumulated(a / scale)
+    return total
+
+
+def test_scale_likelihood_equals_a_plain_loop():
+    rng = np.random.default_rng(2)
+    law = np.concatenate([[0.0], np.cumsum(rng.uniform(0.01, 0.2, 60))])
+    low = rng.integers(0, 50, 30).astype(float)
+    high, ended = low + rng.integers(1, 4, 30), rng.random(30) < 0.7
+    scale = np.array([0.5, 1.0, 2.0])
+    out = np.zeros((2, 3))
+    group = (np.arange(30) % 2).astype(np.int64)
+    hazards.add_scale_likelihood(group, np.zeros(30, np.int64), low, high, ended, law[None], scale, out)
+    for g in range(2):
+        mine = group == g
+        plain = [plain_scale_likelihood(low[mine], high[mine], ended[mine], law, s) for s in scale]
+        assert out[g] == pytest.approx(plain)
+
+
+def test_conditional_survival_is_a_ratio_mixed_over_the_scales():
+    law = np.concatenate([[0.0], np.cumsum(np.linspace(0.01, 0.2, 80))])
+    scale, weight = np.array([1.0, 2.0]), np.array([[0.25, 0.75]])
+    out = np.zeros((1, 10))
+    hazards.survivals(ONE, weight, np.array([7.0]), law[None], scale, out)
+    days = np.arange(1, 11)
+
+    def s(t, c):
+        return np.exp(-hazards.at(law, np.asarray(t) / c))
+
+    plain = sum(w * s(7.0 + days, c) / s(np.array([7.0]), c) for w, c in zip(weight[0], scale, strict=True))
+    assert out[0] == pytest.approx(plain)
+
+
+def test_the_prior_is_as_wide_as_the_groups_differ():
+    # twenty draws a group from N(effect, 1): the effects' spread is found (Morris 1983)
+    rng = np.random.default_rng(3)
+    points = np.linspace(-2, 2, 81)
+    for spread in (0.0, 0.5):
+        effect = rng.normal(0, spread, 300)
+        mean = effect + rng.normal(0, 1 / np.sqrt(20), 300)
+        like = -0.5 * 20 * (mean[:, None] - points[None, :]) ** 2
+        prior = hazards.fitted_bell(like, points, centre=0.0)
+        assert np.sqrt(np.exp(prior) @ points**2) == pytest.approx(spread, abs=0.06)
+        shrunk = hazards.weights(like, prior) @ points
+        assert ((shrunk - effect) ** 2).mean() <= ((mean - effect) ** 2).mean()
+
+
+def test_strength_is_weak_where_groups_differ_and_strong_where_they_do_not():
+    rng = np.random.default_rng(4)
+    prior = np.full((200, 20), 0.1)
+    risk = np.full((200, 20), 50.0)
+    alike = rng.poisson(risk * prior).astype(float)
+    apart = rng.poisson(risk * prior * rng.gamma(1.0, 1.0, (200, 20))).astype(float)
+    weak, strong = hazards.strength(risk, apart, prior), hazards.strength(risk, alike, prior)
+    assert weak < 30 < 500 < strong
+    # gamma with shape 1 around 0.1: the rate, in days at risk, is 10
+    assert 8 <= weak <= 16
+    assert hazards.shrunk(risk, apart, prior, 10.0) == pytest.approx((apart + 1.0) / 60.0)

@@ -1,0 +1,212 @@
+"""Lead times: durations from events, known laws recovered, open purchases calibrated, receipts as the laws say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from backorder_forecast.dataset import Dataset
+from backorder_forecast.lead_time import fit_lead_times
+from backorder_forecast.supply import forecast_supply
+
+DAY = pd.Timestamp("2026-03-31")
+START = pd.Timestamp("2024-01-01")
+
+
+def shop(bought, received, gone=None, **tables):
+    frames = {"purchase_lines": bought, "receipts": received, **tables}
+    if gone is not None:
+        frames["purchase_cancellations"] = gone
+    return Dataset.of(frames)
+
+
+def purchases(placed, supplier="s", item="x", qty=10.0, prefix="p"):
+    return pd.DataFrame(
+        {
+            "po_line_id": [f"{prefix}{i}" for i in range(len(placed))], "item_id": item, "supplier_id": supplier,
+            "ordered_at": START + pd.to_timedelta(placed, "D"), "qty": qty,
+        }
+    )  # fmt: skip
+
+
+def arrivals(bought, days, qty=None):
+    """Receipts after so many days, as far as they are not after DAY."""
+    out = bought[["po_line_id", "ordered_at", "qty"]].assign(days=days)
+    out["received_at"] = out["ordered_at"] + pd.to_timedelta(out["days"], "D")
+    out["qty"] = out["qty"] if qty is None else qty
+    return out.loc[out["received_at"] <= DAY, ["po_line_id", "received_at", "qty"]]
+
+
+@pytest.fixture(scope="module")
+def company():
+    """Six suppliers of ten items each, gamma lead times of known mean and spread, received on any day."""
+    rng = np.random.default_rng(1)
+    bought, received, truth = [], [], {}
+    for s, (mean, cv) in enumerate([(6, 0.3), (12, 0.2), (12, 0.6), (25, 0.3), (40, 0.4), (60, 0.25)]):
+        for i in range(10):
+            stretch = rng.lognormal(0, 0.2)
+            placed = np.sort(rng.integers(0, 820, 25))
+            rows = purchases(placed, f"s{s}", f"i{s}_{i}", prefix=f"p{s}_{i}_")
+            days = np.maximum(1, rng.gamma(1 / cv**2, mean * stretch * cv**2, 25).astype(int))
+            days = np.where(rng.random(25) < 0.01, 10**4, days)  # one in a hundred is stuck
+            bought.append(rows)
+            received.append(arrivals(rows, days))
+            truth[f"s{s}", f"i{s}_{i}"] = mean * stretch, cv
+    return pd.concat(bought), pd.concat(received), truth
+
+
+@pytest.fixture(scope="module")
+def fitted(company):
+    return fit_lead_times(shop(*company[:2]).as_of(DAY))
+
+
+def test_known_laws_are_recovered(company, fitted):
+    table = fitted.table().set_index(["supplier_id", "item_id"])
+    truth = pd.DataFrame(company[2], index=["mean", "cv"]).T
+    ratio = table["mean_days"] / truth["mean"].reindex(table.index)
+    assert abs(ratio.mean() - 1) < 0.03
+    assert ratio.std() < 0.1  # the means of 25 draws differ by more
+    # punctual suppliers keep narrow laws beside the others
+    wide = (table["p90_days"] - table["p10_days"]) / table["p50_days"]
+    by_cv = wide.groupby(truth["cv"].reindex(table.index)).mean()
+    assert by_cv[[0.25, 0.3, 0.4, 0.6]].is_monotonic_increasing
+    # the quantiles of a gamma law are about 2.56 cv apart
+    assert max(by_cv[0.2], by_cv[0.25]) < 0.72
+    assert by_cv[0.6] > 1.3
+
+
+def test_an_item_never_bought_gets_its_suppliers_law_and_a_new_supplier_that_of_all(fitted):
+    known = fitted.new_order("s1", "never bought").quantile([0.5])["p50"][0]
+    assert 10 <= known <= 14
+    spread = fitted.new_order("nobody", "x").quantile([0.1, 0.9])
+    assert spread["p10"][0] < 10
+    assert spread["p90"][0] > 35
+
+
+def test_the_stuck_are_not_sure_supply(fitted):
+    share = float(fitted.notes[0].split("%")[0])
+    assert 0.4 < share < 2.0
+    rows = fitted.open_rows
+    age = (DAY - rows["ordered_at"]).dt.days
+    chance = fitted.remaining.table[:, -1]
+    assert chance[age > 300].mean() < 0.2
+    assert chance[age > 300].max() < 0.5
+    assert (chance[(age < 10).to_numpy()] > 0.9).all()
+
+
+def test_open_purchases_are_calibrated_given_their_age():
+    """Received purchases alone would say that the open ones, being the slow ones, come too soon."""
+    rng = np.random.default_rng(8)
+    placed = np.sort(rng.integers(0, 820, 6000))
+    rows = purchases(placed, item=[f"i{i % 30}" for i in range(6000)])
+    days = np.maximum(1, rng.lognormal(3.0, 0.6, 6000).astype(int))
+    fitted = fit_lead_times(shop(rows, arrivals(rows, days)).as_of(DAY))
+    open_rows = fitted.open_rows
+    later = pd.Series(days, index=rows["po_line_id"]).reindex(open_rows["po_line_id"]).to_numpy()
+    left = later - (DAY - open_rows["ordered_at"]).dt.days.to_numpy()
+    assert (left > 0).all()
+    table = fitted.next_table
+    for level in (0.1, 0.5, 0.9):
+        at = (table < level).sum(axis=1)
+        closed = np.concatenate([np.zeros((len(at), 1)), table, np.ones((len(at), 1))], axis=1)
+        low, high = (closed[np.arange(len(at)), np.minimum(left, 181) - k] for k in (1, 0))
+        u = np.clip((level - low) / np.maximum(high - low, 1e-12), 0, 1).mean()
+        assert abs(u - level) < 0.05, (level, u, len(at))
+
+
+def test_nothing_is_received_on_shut_days_and_mondays_make_up_for_them():
+    rng = np.random.default_rng(5)
+    placed = np.sort(rng.integers(0, 818, 1500))
+    rows = purchases(placed)
+    days = np.maximum(1, rng.gamma(9, 1.0, 1500).astype(int))
+    due = rows["ordered_at"] + pd.to_timedelta(days, "D")
+    rolled = due + pd.to_timedelta(np.where(due.dt.day_of_week == 5, 2, np.where(due.dt.day_of_week == 6, 1, 0)), "D")
+    came = pd.DataFrame({"po_line_id": rows["po_line_id"], "received_at": rolled, "qty": rows["qty"]})
+    fitted = fit_lead_times(shop(rows, came[came["received_at"] <= DAY]).as_of(DAY))
+    weekday = (DAY + pd.to_timedelta(np.arange(1, 29), "D")).day_of_week
+    step = np.diff(fitted.next_table, prepend=0.0, axis=1)[:, :28]
+    assert (step[:, weekday >= 5] == 0).all()
+    assert step.sum() > 0
+    # the law of the days until goods are ready is that of the gamma, weekends or not
+    law = fitted.laws[0]
+    truth = np.array([(np.maximum(1, rng.gamma(9, 1.0, 200_000).astype(int)) <= d).mean() for d in range(30)])
+    assert np.abs(law[:30] - truth).max() < 0.03
+    # what is seen lags behind by the share of days that end a weekend
+    assert fitted.receiving.delays() == pytest.approx([5 / 7, 1 / 7, 1 / 7])
+    assert fitted.received_laws[0, 5] == pytest.approx((5 * law[5] + law[4] + law[3]) / 7)
+
+
+def test_durations_count_from_the_confirmation_where_asked():
+    rows = purchases(np.arange(0, 600, 10))
+    rows["confirmed_at"] = rows["ordered_at"] + pd.Timedelta(days=4)
+    data = shop(rows, arrivals(rows, 13))
+    for clock, expected in (("ordered_at", 13), ("confirmed_at", 9)):
+        config = data.config.merged(data.config.model_dump(), {"lead_time": {"clock": clock}})
+        law = fit_lead_times(Dataset.of(data.tables, config=config).as_of(DAY)).new_order("s", "x")
+        assert law.quantile_array([0.5])[0, 0] == expected
+
+
+def test_cancelled_purchases_are_censored_and_give_the_rate_of_cancelling():
+    rows = purchases(np.arange(0, 800, 2))
+    days = np.where(np.arange(400) % 10 == 0, 10**4, 12)
+    gone = rows[np.arange(400) % 10 == 0]
+    gone = pd.DataFrame(
+        {"po_line_id": gone["po_line_id"], "cancelled_at": gone["ordered_at"] + pd.Timedelta(days=5), "qty": 10.0}
+    )
+    fitted = fit_lead_times(shop(rows, arrivals(rows, days), gone).as_of(DAY))
+    # 40 of 400 were cancelled; days waited: 360 × 12 + 40 × 6, today's counted
+    assert fitted.cancel_hazard == pytest.approx(40 / (360 * 12 + 40 * 6), rel=1e-6)
+    longer = fitted.new_order("s", "x").table[0]
+    assert longer[-1] == pytest.approx((1 - fitted.cancel_hazard) ** 12, abs=0.02)
+
+
+def test_a_part_comes_first_and_the_rest_after_its_own_gap():
+    rows = purchases(np.arange(0, 819, 3), qty=10.0)
+    first = arrivals(rows, 8, qty=4.0)
+    rest = arrivals(rows, 14, qty=6.0)
+    fitted = fit_lead_times(shop(rows, pd.concat([first, rest])).as_of(DAY))
+    assert fitted.split_prob[0] > 0.9
+    assert fitted.split_share == pytest.approx(np.full(len(fitted.split_share), 0.4))
+    rows = fitted.open_rows
+    begun = (rows["received_qty"] > 0).to_numpy()
+    age = (DAY - rows["ordered_at"]).dt.days.to_numpy()
+    p50 = fitted.remaining.quantile_array([0.5])[:, 0]
+    assert begun.any()
+    assert not begun.all()
+    assert p50 == pytest.approx(14 - age)
+    assert fitted.remaining_first.quantile_array([0.5])[~begun, 0] == pytest.approx((8 - age)[~begun])
+
+
+def test_receipts_are_drawn_as_the_laws_say(fitted, company):
+    past = shop(*company[:2]).as_of(DAY)
+    supply = forecast_supply(past, fitted)
+    draws = supply.draws(4000, seed=2)
+    never = fitted.horizon + 1
+    first = np.where(draws["first"] >= never, never, draws["first"])
+    share = np.stack([(first <= d).mean(axis=1) for d in (5, 20, 60)], axis=1)
+    law = fitted.remaining_first.table[:, [4, 19, 59]]
+    assert np.abs(share - law).max() < 5 * 0.5 / np.sqrt(4000)
+    # the last unit
+    rest = np.where(draws["first_qty"] < supply.purchases["open_qty"].to_numpy()[:, None], draws["rest"], first)
+    share = np.stack([(rest <= d).mean(axis=1) for d in (5, 20, 60)], axis=1)
+    assert np.abs(share - fitted.remaining.table[:, [4, 19, 59]]).max() < 5 * 0.5 / np.sqrt(4000)
+    # a draw belongs to its purchase: neither order nor company changes it
+    fewer = supply.draws(50, seed=2)
+    assert (fewer == draws[:, :50]).all()
+
+
+def test_order_of_rows_and_later_edits_change_nothing(company, fitted):
+    bought, received, _ = company
+    shuffled = shop(bought.sample(frac=1, random_state=1), received.sample(frac=1, random_state=2))
+    again = fit_lead_times(shuffled.as_of(DAY))
+    pd.testing.assert_frame_equal(again.table(), fitted.table())
+    assert (again.next_table == fitted.next_table).all()
+
+
+def test_no_purchases_and_none_received():
+    empty = shop(purchases([]), arrivals(purchases([]), []))
+    nothing = fit_lead_times(empty.as_of(DAY))
+    assert nothing.remaining.table.shape == (0, 180)
+    assert nothing.table().empty
+    waiting = purchases([700, 800])
+    unreceived = fit_lead_times(shop(waiting, arrivals(waiting, 10**4)).as_of(DAY))
+    assert np.isnan(unreceived.remaining.quantile_array([0.5])).all()

@@ -210,3 +210,33 @@ def test_no_purchases_and_none_received():
     waiting = purchases([700, 800])
     unreceived = fit_lead_times(shop(waiting, arrivals(waiting, 10**4)).as_of(DAY))
     assert np.isnan(unreceived.remaining.quantile_array([0.5])).all()
+
+
+def test_a_supplier_that_is_unlike_the_others_is_learned_day_by_day(company):
+    """Half of one supplier's goods come after 5 days and half after 25: no stretched law of all does that."""
+    rng = np.random.default_rng(3)
+    rows = purchases(np.sort(rng.integers(0, 780, 600)), "two ways", "both", prefix="two")
+    days = np.where(rng.random(600) < 0.5, 5, 25)
+    fitted = fit_lead_times(
+        shop(pd.concat([company[0], rows]), pd.concat([company[1], arrivals(rows, days)])).as_of(DAY)
+    )
+    law = fitted.new_order("two ways", "both")
+    chances = [law.cdf(day)[0] for day in (4, 5, 24, 25)]
+    assert chances[0] < 0.1
+    assert 0.4 < chances[1]
+    assert chances[2] < 0.65
+    assert chances[3] > 0.9
+
+
+def test_the_rest_is_drawn_after_its_gap():
+    rows = purchases(np.arange(0, 819, 3), qty=10.0)
+    received = pd.concat([arrivals(rows, 8, qty=4.0), arrivals(rows, 14, qty=6.0)])
+    past = shop(rows, received).as_of(DAY)
+    fitted = fit_lead_times(past)
+    supply = forecast_supply(past, fitted)
+    draws = supply.draws(200, seed=1)
+    split = draws["first_qty"] < supply.purchases["open_qty"].to_numpy()[:, None]
+    begun = (supply.purchases["received_qty"] > 0).to_numpy()
+    assert split[~begun].mean() > 0.9
+    assert np.median((draws["rest"] - draws["first"])[split]) == 6
+    assert (draws["first_qty"][split] == 4).all()

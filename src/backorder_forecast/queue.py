@@ -106,7 +106,8 @@ class Outcomes:
         np.add.at(holders, order, holds)
         np.maximum.at(second, order, np.where(holds, np.int16(0), release))
         others = np.where(holds & (holders[order] == 1), second[order], last[order])
-        return np.maximum(self.tally.own_day[slot], others)
+        days: np.ndarray = np.maximum(self.tally.own_day[slot], others)
+        return days
 
     def _shares(self, days: np.ndarray) -> np.ndarray:
         """P(day ≤ d) [rows × 1…horizon] from the days of the scenarios [rows × scenarios]."""

@@ -141,8 +141,8 @@ def _rewind(lines: pd.DataFrame, changes: pd.DataFrame, day: pd.Timestamp) -> pd
     lines = lines.copy()
     for name in sorted(set(changes["field"]) & set(INPUT["order_lines"].by_name) - {"line_id", "known_at"}):
         for rows, value in ((first, "old_value"), (last, "value")):
-            new = lines["line_id"].map(rows[rows["field"] == name].set_index("line_id")[value])
-            lines[name] = _replaced(lines[name], new)
+            new = rows[rows["field"] == name].set_index("line_id")[value].reindex(lines["line_id"].array)
+            lines[name] = _replaced(lines[name], new.set_axis(lines.index))
     return conform("order_lines", lines)
 
 

@@ -27,7 +27,6 @@ def flows(past: Past) -> pd.DataFrame:
     by_line = past.lines.set_index("line_id")[SKU]
     by_purchase = past.purchases.set_index("po_line_id")[SKU]
     arrived = tables["transfers"].dropna(subset="received_at")
-    arrived = arrived[arrived["received_at"] < past.day + pd.Timedelta(days=1)]
     left = tables["transfers"].drop(columns="location_id").rename(columns={"from_location_id": "location_id"})
     parts = [
         _flow(past, _placed(tables["shipments"], "line_id", by_line), "shipped_at", -1.0),

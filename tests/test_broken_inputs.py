@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from backorder_forecast.dataset import Dataset
@@ -126,6 +130,33 @@ def two_locations(folder: Path) -> None:
     rewrite(folder, "stock", lambda frame: frame.assign(location_id=["north", "south"] * 10))
 
 
+def some_zones(folder: Path) -> None:
+    """A third of the days with one zone, a third with another, a third without any."""
+    tails = ["T08:00:00+02:00", "T06:00:00Z", ""]
+    rewrite(folder, "order_lines", lambda frame: frame.assign(
+        ordered_at=[day + tails[k % 3] for k, day in enumerate(frame["ordered_at"])]))  # fmt: skip
+
+
+def renamed(old: str, new: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / old).rename(folder / new)
+
+
+def no_mark(folder: Path) -> None:
+    (folder / "stock.csv").write_bytes((folder / "stock.csv").read_text().encode("utf-16-le"))
+
+
+def twice_in_parquet(folder: Path) -> None:
+    columns = [pa.array(["A1"]), pa.array(["2026-01-01"]), pa.array([1]), pa.array([2])]
+    (folder / "stock.csv").unlink()
+    pq.write_table(pa.Table.from_arrays(columns, ["item_id", "date", "on_hand", "on_hand"]), folder / "stock.parquet")
+
+
+def lists_in_parquet(folder: Path) -> None:
+    (folder / "stock.csv").unlink()
+    table = pa.table({"item_id": ["A1"], "date": ["2026-01-01"], "on_hand": [[1, 2]]})
+    pq.write_table(table, folder / "stock.parquet")
+
+
 def toml(text: str) -> Callable[[Path], object]:
     return written("backorder.toml", text.encode())
 
@@ -194,6 +225,31 @@ BROKEN: dict[str, tuple[Callable[[Path], object], type[BackorderForecastError], 
     "lines of another width": (written("stock.csv", b"item_id,date,on_hand\n" + b"A1,2026-01-01,1,5\n" * 9),
                                InputError, ("stock", "as many columns as the header", "9 rows (100 %)")),
     "binary rubbish": (written("stock.csv", bytes(range(256)) * 8), InputError, ("stock",)),
+    "several time zones and none": (some_zones, InputError, ("order_lines.ordered_at", "time zone", "data.time_zone")),
+    "quantities beyond reason": (put("order_lines", slice(0, 40), "qty", "1e300"), InputError,
+                                 ("order_lines.qty", "finite number", "40 rows", "1e+12")),
+    "a workbook": (renamed("stock.csv", "stock.xlsx"), InputError, ("stock.xlsx", "neither CSV nor Parquet")),
+    "JSON": (renamed("stock.csv", "stock.json"), InputError, ("stock.json", "export it as CSV")),
+    "not packed at all": (renamed("stock.csv", "stock.csv.gz"), InputError, ("stock.csv.gz", "cannot be unpacked")),
+    "a folder for a file": (lambda f: ((f / "stock.csv").unlink(), (f / "stock.csv").mkdir()), InputError,
+                            ("stock.csv is not a file",)),
+    "UTF-16 without a mark": (no_mark, InputError, ("stock.csv holds NUL", 'data.encoding = "utf-16"')),
+    "a quote open in the header": (written("stock.csv", b'"item_id,date,on_hand\nA1,2026-01-01,3\n'), InputError,
+                                   ("header of stock.csv", "not closed")),
+    "a quote that never closes": (written("stock.csv", b'item_id,date,on_hand\n"A1,2026-01-01,3\nA1,2026-01-02,3\n'), InputError,
+                                  ("stock", "quote texts")),
+    "a title above the header": (written("stock.csv", b"Stock of today\n\nitem_id,date,on_hand\nA1,2026-01-01,3\n"),
+                                 InputError, ("stock.item_id", "missing", "has: Stock of today")),
+    "a login page": (written("stock.csv", b"<html><body>please log in</body></html>"), InputError,
+                     ("stock.item_id", "<html>")),
+    "a column twice in Parquet": (twice_in_parquet, InputError, ("stock.on_hand", "'on_hand' twice")),
+    "lists for numbers": (lists_in_parquet, InputError, ("stock.on_hand", "finite number", "[1, 2]")),
+    "a delimiter of two marks": (toml("[data]\ndelimiter = ';;'\n"), ConfigError, ("data.delimiter", "one plain character")),
+    "no such encoding": (toml("[data]\nencoding = 'klingon'\n"), ConfigError, ("data.encoding", "latin-1")),
+    "one mark for two things": (toml("[data]\nthousands = '.'\n"), ConfigError, ("data.thousands", "must differ")),
+    "a day that is none": (toml("[data]\nearliest_date = 'soon'\n"), ConfigError, ("data.earliest_date", "1990-01-01")),
+    "no horizon is simulated": (toml("[simulation]\nhorizon_days = 5\n"), ConfigError, ("risk.horizons", "[5]")),
+    "a section that is a number": (toml("data = 5\n"), ConfigError, ("data", "table of keys")),
 }  # fmt: skip
 
 
@@ -206,6 +262,10 @@ def test_broken_input_is_one_clear_message(kind: str, folder: Path) -> None:
         load(folder)
     message = str(caught.value)
     assert [part for part in parts if part not in message] == [], message
+    assert len(message) < 20_000
+    for problem in getattr(caught.value, "problems", []):
+        assert problem.remedy
+        assert len(problem.examples) <= 5
     assert listing(folder.parent) == before
 
 
@@ -281,12 +341,25 @@ def day_first(folder: Path) -> None:
     toml("[data]\nday_first = true\n")(folder)
 
 
+def zones_and_none(folder: Path) -> None:
+    some_zones(folder)
+    toml('[data]\ntime_zone = "Europe/Berlin"\n')(folder)
+
+
+def said_separator(folder: Path) -> None:
+    semicolons(folder)
+    file = folder / "order_lines.csv"
+    file.write_text("sep=;\n" + file.read_text())
+
+
 REPAIRED: dict[str, tuple[Callable[[Path], object], str, int]] = {
     "byte-order mark": (bom, "byte-order mark removed", 1),
     "UTF-16": (utf16, "read as UTF-16, as its byte-order mark says", 1),
     "semicolons": (semicolons, "columns are separated by ';', seen from the header", 1),
     "decimal commas, configured": (german, "decimal or thousands marks read as configured", N),
     "time zones, configured": (zoned, "time zone converted", N),
+    "time zones for some, configured": (zones_and_none, "time zone converted", 134),
+    "Excel's line about the separator": (said_separator, "columns are separated by ';', seen from the header", 1),
     "Excel serials, configured": (serials, "Excel day count read as date", N),
     "day first, configured": (day_first, "text read as date, day first", N),
     "blanks around ids": (padded, "blanks around ids removed", 150),
@@ -398,6 +471,34 @@ def test_a_file_of_a_similar_name_is_pointed_at(folder: Path) -> None:
     assert any("order_line.csv" in w and "did you mean 'order_lines'" in w for w in load(folder).warnings)
 
 
+def test_an_unknown_item_is_warned_of_and_its_lines_are_kept(folder: Path) -> None:
+    (folder / "items.csv").write_text("item_id,description\n007,Seven\n")
+    data = load(folder)
+    assert len(data.order_lines) == N
+    assert any("1 of 2 items ordered are not in items (e.g. A1)" in warning for warning in data.warnings)
+
+
+def test_columns_without_a_name_are_left_out(folder: Path) -> None:
+    rewrite(folder, "stock", lambda frame: frame.assign(**{"": "", " ": "x"}))
+    data = load(folder)
+    assert len(data.stock) == 20
+    assert any("stock: columns not used: (column 4 without a name), (column 5" in text for text in data.warnings)
+
+
+def test_a_header_alone_is_a_table_without_rows(folder: Path) -> None:
+    for content in ("item_id,date,on_hand", "item_id,date,on_hand\n\n"):
+        (folder / "stock.csv").write_text(content)
+        data = load(folder)
+        assert "stock" in data.given
+        assert data.stock.empty
+
+
+def test_a_very_wide_header_is_read_whole(folder: Path) -> None:
+    names = ",".join(f"attribute_number_{k}" for k in range(8000))
+    (folder / "stock.csv").write_text(f"{names},item_id,date,on_hand\n" + "," * 8000 + "A1,2026-01-01,3\n")
+    assert load(folder).stock["on_hand"].tolist() == [3.0]
+
+
 def test_no_stock_and_no_folder_and_no_table(folder: Path, tmp_path: Path) -> None:
     (folder / "stock.csv").unlink()
     assert "stock" not in load(folder).given
@@ -406,6 +507,48 @@ def test_no_stock_and_no_folder_and_no_table(folder: Path, tmp_path: Path) -> No
     (tmp_path / "void").mkdir()
     with pytest.raises(InputError, match="no table found"):
         load(tmp_path / "void")
+
+
+# -------------------------------------------------------------------------- the real command, by hand
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, "-m", "backorder_forecast.cli", *map(str, arguments)]
+    return subprocess.run(call, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "part"),
+    [
+        (["run", "nowhere"], 3, "nowhere: there is no such file or folder"),
+        (["validate", "nowhere"], 3, "nowhere: there is no such file or folder"),
+        (["run", "SOURCE", "--config", "SETTINGS"], 2, "unknown key 'simulation.scenario'; did you mean 'scenarios'?"),
+        (["run", "SOURCE", "--as-of", "tomorrow"], 2, "'tomorrow' is not a day"),
+        (["run", "SOURCE", "--config", "nowhere.toml"], 2, "nowhere.toml: there is no such file"),
+    ],
+)  # fmt: skip
+def test_the_real_command_says_it_in_one_message(
+    arguments: list[str], code: int, part: str, folder: Path, tmp_path: Path
+) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[simulation]\nscenario = 3\n")
+    named = {"SOURCE": folder, "SETTINGS": settings}
+    done = command(*(named.get(word, word) for word in arguments), "--out", tmp_path / "out")
+    assert done.returncode == code
+    assert part in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_stock_the_run_says_what_it_cannot_say(folder: Path, tmp_path: Path) -> None:
+    (folder / "stock.csv").unlink()
+    done = command("run", folder, "--out", tmp_path / "out", "--json", "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert set(told["missing"]) == {"line_eta", "order_eta", "backorder_risk", "reorder_points"}
+    assert set(told["missing"].values()) == {"there is no stock table"}
+    assert {"demand_forecast", "lead_times", "purchase_eta"} <= set(told["tables"])
 
 
 # --------------------------------------------------------------------------------------- any rubbish
@@ -431,6 +574,66 @@ def test_random_rubbish_ends_in_our_own_error_or_a_dataset(seed: int, folder: Pa
     with suppress(BackorderForecastError):
         assert isinstance(load(folder), Dataset)
     assert listing(folder) == before
+
+
+CELLS = [
+    "", " ", "NaN", "inf", "-inf", "1e400", "1e308", "1E-320", "-1", "0", "0.5", "1,5", "1.000,5", "1_000", "0x10", "١٢٣",
+    "true", "None", "#N/A", "=1+1", "5 pcs", "€5", "9" * 30, "2026-13-45", "0000-00-00", "9999-12-31", "1677-09-21",
+    "99999-01-01", "2026-02-30", "2026-01-01T25:00", "2026-01-01T09:00:00+02:00", "2026-01-01 09:00 CET", "20260101",
+    "46000", "1767225600000", "01/02/2026", "31.12.2026", "Jan 5, 2026", "2026-W05", "12:30", "\0", "\ufeff", "x" * 9999,
+    "line\nbreak", '"', '""', "'", ";", "\t", "\r", "🙂", "\u200b", "\u00a0L0001", "l0001", "007", "7", "7.0", ".", "-",
+]  # fmt: skip
+OPTIONAL = ["known_at", "location_id", "priority", "requested_date", "promised_date", "ship_complete", "supplier_id",
+            "in_stock", "customer_id", "unit_price", "confirmed_at", "allow_partial"]  # fmt: skip
+READINGS: list[dict[str, object]] = [
+    {},
+    {"max_rejected_share": 1.0},
+    {"max_rejected_share": 1.0, "stock_basis": "physical", "time_zone": "Europe/Berlin", "returns": "cancel",
+     "duplicates": "drop", "zero_quantities": "drop", "negative_receipts": "drop"},
+    {"max_rejected_share": 1.0, "stock_basis": "net_of_open_lines", "returns": "stock_return", "day_first": True,
+     "excel_serial_dates": True, "decimal": ",", "thousands": ".", "upper_ids": True},
+]  # fmt: skip
+
+
+def mutate(frames: dict[str, pd.DataFrame], rng: np.random.Generator) -> None:
+    """Break one thing of one table: cells, a column, its name, rows, or a column that nobody expected."""
+    name = str(rng.choice(TABLES))
+    frame = frames[name].astype(object)
+    column, n = frame.columns[rng.integers(frame.shape[1])], len(frame)
+    cell = CELLS[rng.integers(len(CELLS))]
+    how = int(rng.integers(10))
+    if how <= 3 and n:
+        frame.loc[frame.index[rng.permutation(n)[: int(rng.choice([1, 2, n // 2, n]))]], column] = cell
+    elif how == 4:
+        frame[column] = [CELLS[k] for k in rng.integers(len(CELLS), size=n)]
+    elif how == 5:
+        frame = frame.drop(columns=column)
+    elif how == 6:
+        frame = frame.rename(columns={column: cell if rng.random() < 0.5 else str(column).upper()})
+    elif how == 7:
+        frame = pd.concat([frame, frame[: n // 3]]) if rng.random() < 0.5 else frame[: int(rng.integers(2))]
+    elif how == 8:
+        frame[str(rng.choice(OPTIONAL))] = [CELLS[k] for k in rng.integers(len(CELLS), size=n)]
+    elif n:
+        frame[column] = rng.permutation(frame[column].to_numpy())
+    frames[name] = frame.reset_index(drop=True)
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_any_mutation_ends_in_our_own_error_or_a_dataset(block: int, tmp_path: Path) -> None:
+    """200 companies with one to four things broken, read under one of several configurations."""
+    for seed in range(20 * block, 20 * block + 20):
+        rng = np.random.default_rng(seed)
+        frames = company()
+        for _ in range(int(rng.integers(1, 5))):
+            mutate(frames, rng)
+        for name, frame in frames.items():
+            separator = str(rng.choice([",", ",", ",", ";", "\t", "|"]))
+            (tmp_path / f"{name}.csv").write_text(frame.to_csv(index=False, sep=separator), newline="")
+        with suppress(BackorderForecastError):
+            data = load(tmp_path, config={"data": READINGS[int(rng.integers(len(READINGS)))]})
+            assert isinstance(data, Dataset)
+            assert len(data.rejected_rows) <= sum(len(frame) for frame in frames.values())
 
 
 def test_nothing_of_the_environment_leaks_into_the_inputs(folder: Path) -> None:

@@ -67,7 +67,7 @@ def test_the_default_day(orders_on: list[str], stock_on: list[str], expected: st
 
 
 def test_without_any_date_there_is_no_default_day() -> None:
-    with pytest.raises(UsageError, match="--as-of"):
+    with pytest.raises(UsageError, match="no table holds a dated fact"):
         Dataset.of({"items": pd.DataFrame({"item_id": ["a"]})}).default_as_of()
 
 

@@ -23,6 +23,7 @@ from .ledger import Ledger, Sheet
 from .schema import INPUT, Column
 from .tables import conform, empty
 
+NAMED = 30  # columns named in a message
 _WHAT = {
     "text": "is an allowed value",
     "date": "is a date",
@@ -133,7 +134,8 @@ def _lacks_columns(raw: Raw, ledger: Ledger) -> bool:
         have.add("on_hand")
     missing = [name for name in INPUT[raw.table].required if name not in have]
     for name in missing:
-        here = ", ".join((*raw.columns.column_names, *raw.unused)) or "nothing"
+        have_all = (*raw.columns.column_names, *raw.unused)
+        here = ", ".join(have_all[:NAMED]) + ", …" * (len(have_all) > NAMED) or "nothing"
         remedy = (
             f"add it, or map it: tables.{raw.table}.columns.{name} = '<its name>'; {raw.source} has: {here}"
         )

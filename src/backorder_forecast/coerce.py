@@ -23,6 +23,7 @@ from .tables import text_of
 Bools = np.ndarray
 EXCEL_ZERO = np.datetime64("1899-12-30", "us")
 EXCEL_RANGE = (20_000.0, 80_000.0)  # 1954 to 2119
+LARGEST, SMALLEST = 1e12, 1e-9  # beyond them no quantity or price is meant, and sums lose units
 _ZONE = re.compile(r"\d{1,2}:\d{2}.*(?:[Zz]|[+-]\d{2}(?::?\d{2})?|\s(?:UTC|GMT))$")
 _TRUE = {"true", "t", "yes", "y", "1", "1.0", "on"}
 _FALSE = {"false", "f", "no", "n", "0", "0.0", "off"}
@@ -128,7 +129,8 @@ def _allowed(values: pa.ChunkedArray, column: Column, repairs: list[tuple[str, i
 def _whole_as_text(raw: pa.ChunkedArray) -> pa.ChunkedArray:
     """Floats as text: exports turn whole numbers into floats as soon as one of them is missing."""
     raw = pc.if_else(pc.is_finite(raw), raw, None).cast(pa.float64())
-    if pc.all(pc.equal(raw, pc.round(raw))).as_py() in (True, None):
+    exact = pc.less_equal(pc.abs(raw), 2.0**53)
+    if pc.all(pc.and_(exact, pc.equal(raw, pc.round(raw)))).as_py() in (True, None):
         return raw.cast(pa.int64(), safe=False).cast(pa.large_string())
     texts = [None if x is None else str(int(x)) if x == int(x) else repr(x) for x in raw.to_pylist()]
     return pa.chunked_array([pa.array(texts, pa.large_string())])
@@ -212,15 +214,18 @@ def _number_remedy(texts: list[str], reading: Data) -> str:
 
 
 def _finite(result: Coerced, column: Column) -> Coerced:
-    """Infinite numbers, and fractions where whole ones are due, cannot be read."""
+    """Infinite and absurd numbers, and fractions where whole ones are due, cannot be read."""
     number = result.values.to_numpy()
-    bad = np.isinf(number)
+    size = np.abs(number)
+    bad = (size > LARGEST) | ((size < SMALLEST) & (number != 0))
     if column.kind in ("int", "count"):
         bad |= np.isfinite(number) & (number != np.round(number))
     if bad.any():
         result.values = pd.Series(np.where(bad, np.nan, number))
         result.bad = bad if result.bad is None else result.bad | bad
-        result.remedy = result.remedy or "write a finite number (whole where the column is a count)"
+        result.remedy = result.remedy or (
+            f"write a finite number, at most {LARGEST:g} (whole where the column is a count)"
+        )
     return result
 
 

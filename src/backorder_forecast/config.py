@@ -76,10 +76,10 @@ class Data(Section):
     promised_date_is: Literal["first", "latest"] = Field(
         default="first",
         description="Whether `promised_date` on a row is the first one stated (known when ordered) or the "
-        "latest one, moved since. Nobody can tell when a latest one was stated: past days do not see it, nothing "
-        "is learned from it, and only on the last day of the data is it shown, with what compares with it "
-        "(`overdue_days`, `late_prob`, `on_time_prob`). It says nothing of punctuality, since nearly all is on "
-        "time for a date that has moved; what was stated first can be told in `line_promises` and "
+        "latest one, moved since. Nobody can tell when a latest one was stated: past days do not see it, "
+        "nothing is learned from it, and only on the last day of the data is it shown, with what compares "
+        "with it (`overdue_days`, `late_prob`, `on_time_prob`). It says nothing of punctuality, since nearly "
+        "all is on time for a date that has moved; what was stated first can be told in `line_promises` and "
         "`purchase_promises`.",
     )
     requested_date_is: Literal["not_before", "wish"] = Field(
@@ -181,10 +181,35 @@ class Data(Section):
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError("no time zone of that name; use one like 'Europe/Berlin' or 'UTC'") from None
 
-    @field_validator("earliest_date")
+    @field_validator("earliest_date", mode="before")
     @classmethod
-    def _iso_day(cls, day: str) -> str:
-        return date.fromisoformat(day).isoformat()
+    def _iso_day(cls, day: Any) -> str:
+        try:
+            return (day if isinstance(day, date) else date.fromisoformat(day)).isoformat()
+        except (TypeError, ValueError):
+            raise ValueError("not a day; write it like '1990-01-01'") from None
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, mark: str | None) -> str | None:
+        if mark and (len(mark) != 1 or not mark.isascii() or mark in "\r\n\0\""):
+            raise ValueError("a delimiter is one plain character, like ';' or '\\t'")
+        return mark or None
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, name: str) -> str:
+        try:
+            "a".encode(name)
+        except (LookupError, UnicodeError, TypeError):
+            raise ValueError("no encoding of that name; use utf-8, utf-16, latin-1 or cp1252") from None
+        return name
+
+    @model_validator(mode="after")
+    def _two_marks(self) -> Data:
+        if self.thousands == self.decimal:
+            raise ConfigError(f"data.thousands and data.decimal are both {self.decimal!r}: they must differ")
+        return self
 
 
 class Simulation(Section):
@@ -350,6 +375,14 @@ class Config(Section):
     report: Report = Field(default_factory=lambda: Report(), description=Report.__doc__)
     output: Output = Field(default_factory=lambda: Output(), description=Output.__doc__)
 
+    @model_validator(mode="after")
+    def _some_horizon_is_simulated(self) -> Config:
+        days = self.simulation.horizon_days
+        if not any(horizon <= days for horizon in self.risk.horizons):
+            told = f"risk.horizons: none lies within the simulated days (simulation.horizon_days = {days})"
+            raise ConfigError(f"{told}; set e.g. horizons = [{days}]")
+        return self
+
     @classmethod
     def from_toml(cls, path: str | Path) -> Config:
         """Read settings from a TOML file; a mapping of sources in it is refused, since it would be ignored.
@@ -376,6 +409,8 @@ class Config(Section):
         """
         total: dict[str, Any] = {}
         for layer in layers:
+            if layer is not None and not isinstance(layer, (Config, Mapping)):
+                raise ConfigError(f"a configuration is a Config or a dict, not {type(layer).__name__}")
             if layer is not None:
                 total = _over(total, layer.given() if isinstance(layer, Config) else layer)
         return cls(**total)
@@ -478,7 +513,8 @@ def _in_words(error: ValidationError, section: str) -> str:
     parts = []
     for problem in error.errors():
         path = ".".join([*([section] if section else []), *(str(step) for step in problem["loc"])])
-        parts.append(f"{path} = {problem['input']!r}: {problem['msg'][:1].lower()}{problem['msg'][1:]}")
+        said = problem["msg"].removeprefix("Value error, ")
+        parts.append(f"{path} = {problem['input']!r}: {said[:1].lower()}{said[1:]}")
     return "; ".join(parts)
 
 

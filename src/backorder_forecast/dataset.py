@@ -99,7 +99,9 @@ class Dataset:
         events = _last_day(np.concatenate([np.empty(0, "int64"), *self._event_days()]))
         counted = np.unique(_days(self.tables["stock"]["date"]))
         if events is None and not counted.size:
-            raise UsageError("no table holds a dated fact; say --as-of")
+            aside = len(self.rejected_rows)
+            why = f" ({aside:,} rows were set aside: see rejected_rows)" if aside else ""
+            raise UsageError(f"no table holds a dated fact{why}; there is no day to stand on")
         if events is None:
             return _timestamp(int(counted[-1]))
         before = counted[counted <= events]

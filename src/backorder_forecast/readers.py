@@ -24,8 +24,12 @@ import pyarrow.parquet
 from .config import Data
 from .errors import InputError, Problem
 
+FOREIGN = (
+    ".xlsx", ".xls", ".xlsm", ".ods", ".json", ".jsonl", ".xml", ".feather", ".orc", ".db", ".sqlite", ".zip",
+)  # fmt: skip
 ENDINGS = (".parquet", ".pq", ".csv", ".csv.gz", ".tsv", ".txt")
 DELIMITERS = (";", "\t", "|", ",")
+HEAD, WIDEST = 65_536, 16_000_000  # bytes read at a time, and at most, to find the header
 _MAGIC = {b"PK\x03\x04": "a zip archive (or an Excel workbook)", b"\x1f\x8b": "gzip", b"%PDF": "a PDF",
           b"\xd0\xcf\x11\xe0": "an old Excel workbook", b"SQLi": "an SQLite database"}  # fmt: skip
 
@@ -84,8 +88,10 @@ def sha256_of(path: Path) -> str:
 
 def read_frame(frame: pd.DataFrame, name: str) -> Rows:
     """Return the rows of a data frame; columns of mixed Python values become text."""
-    columns = {str(column): _arrow(frame.iloc[:, i]) for i, column in enumerate(frame.columns)}
-    table = pa.table(columns) if columns else pa.table({"": pa.array([], pa.string())}).select([])
+    names = [str(column) for column in frame.columns]
+    columns = [_arrow(frame.iloc[:, i]) for i in range(len(names))]
+    nothing = pa.table({"": pa.array([], pa.string())}).select([])
+    table = pa.Table.from_arrays(columns, names) if names else nothing
     return Rows(plain(table), np.arange(1, len(frame) + 1), f"frame {name}")
 
 
@@ -149,6 +155,8 @@ def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _plain_column(column.cast(kind.value_type))
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain_column(column.cast(kind.storage_type))
     if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
         return column.cast(pa.float64())
     if kind in (pa.string(), pa.string_view()) or pa.types.is_time(kind):
@@ -200,12 +208,16 @@ def _read_parquet(path: Path, table: str) -> Rows:
 
 def _read_csv(path: Path, table: str, reading: Data) -> Rows:
     encoding, repairs = _encoding(path, reading)
-    header = _header(path, table, encoding)
-    delimiter = reading.delimiter or max(DELIMITERS, key=header.count)
+    lines, told = _first_lines_of(path, table, encoding)
+    skip = 2 if re.fullmatch(r"sep=.", lines[0].strip(), re.IGNORECASE) and len(lines) > 1 else 1
+    header = lines[skip - 1]
+    delimiter = reading.delimiter or (lines[0].strip()[4] if skip == 2 else max(DELIMITERS, key=header.count))
     if reading.delimiter is None and delimiter != ",":
         repairs.append((f"columns are separated by {delimiter!r}, seen from the header", 1, path.name))
     names = _unique(next(csv.reader([header], delimiter=delimiter)), table, path)
-    rows, broken = _parse_csv(path, table, encoding, delimiter, names)
+    if told <= skip:
+        return Rows(_all_text_table(names), np.arange(0), path.name, (), tuple(repairs))
+    rows, broken = _parse_csv(path, table, encoding, delimiter, names, skip)
     position = np.arange(1, rows.num_rows + 1)
     for number, *_ in broken:  # a broken line still takes its place in the file
         position[position >= number] += 1
@@ -213,7 +225,7 @@ def _read_csv(path: Path, table: str, reading: Data) -> Rows:
 
 
 def _parse_csv(
-    path: Path, table: str, encoding: str, delimiter: str, names: list[str]
+    path: Path, table: str, encoding: str, delimiter: str, names: list[str], skip: int
 ) -> tuple[pa.Table, list[tuple[int, str, str]]]:
     """Threads first; if a line does not fit, once more in order, setting such lines aside by place."""
     broken: list[tuple[int, str, str]] = []
@@ -227,7 +239,7 @@ def _parse_csv(
         return pa.csv.read_csv(
             path,
             pa.csv.ReadOptions(
-                use_threads=handler is None, encoding=encoding, column_names=names, skip_rows=1
+                use_threads=handler is None, encoding=encoding, column_names=names, skip_rows=skip
             ),
             pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=handler),
             _all_text(names),
@@ -241,7 +253,8 @@ def _parse_csv(
         return parse(set_aside), sorted(set(broken))
     except (pa.ArrowInvalid, UnicodeError) as error:
         check = f"{path.name} cannot be read as CSV: {_first_lines(error)}"
-        raise _unusable(table, check, "export it again") from None
+        hint = "is a quote opened and never closed? " if "straddl" in str(error) else ""
+        raise _unusable(table, check, f"{hint}export it again") from None
 
 
 def _check_encoding(path: Path, table: str, encoding: str) -> None:
@@ -255,6 +268,10 @@ def _check_encoding(path: Path, table: str, encoding: str) -> None:
     except UnicodeError as wrong:
         check = f"{path.name} is not in the configured encoding ({_first_lines(wrong)})"
         raise _unusable(table, check, 'set data.encoding, e.g. "cp1252" or "latin-1"') from None
+
+
+def _all_text_table(names: list[str]) -> pa.Table:
+    return pa.table({name: pa.array([], pa.large_string()) for name in names})
 
 
 def _all_text(names: Iterable[str]) -> pa.csv.ConvertOptions:
@@ -275,21 +292,38 @@ def _encoding(path: Path, reading: Data) -> tuple[str, list[tuple[str, int, str]
     return reading.encoding, []
 
 
-def _header(path: Path, table: str, encoding: str) -> str:
-    try:
-        with pa.input_stream(str(path)) as stream:
-            start = stream.read(65_536)
-        text = start.decode(encoding, errors="ignore").lstrip("\ufeff")
-    except LookupError:
-        raise _unusable(table, f"there is no encoding {encoding!r}", "set data.encoding") from None
-    header = text.splitlines()[0] if text.strip() else ""
-    if not header.strip():
+def _first_lines_of(path: Path, table: str, encoding: str) -> tuple[list[str], int]:
+    """The first lines of a text file, the header among them, and how many lines its start has (at least)."""
+    text = _start(path, table, encoding)
+    if "\0" in text:
+        remedy = 'is it UTF-16 without a mark? set data.encoding = "utf-16"'
+        raise _unusable(table, f"{path.name} holds NUL characters", remedy)
+    lines = text.splitlines()
+    if not text.strip() or not lines[0].strip():
         raise _unusable(table, f"{path.name} has no header", "its first line has to name the columns")
-    return header
+    if lines[0].count('"') % 2:
+        remedy = "close it, and write the name of each column on one line"
+        raise _unusable(table, f"a quote in the header of {path.name} is not closed on its line", remedy)
+    return lines[:2], len([line for line in lines if line.strip()])
+
+
+def _start(path: Path, table: str, encoding: str) -> str:
+    """The start of a text file: at least its first lines, whatever their width."""
+    try:
+        with pa.input_stream(str(path)) as stream:  # unpacks .gz
+            start = stream.read(HEAD)
+            while start.count(b"\n") < 3 and len(start) < WIDEST and (more := stream.read(HEAD)):
+                start += more
+    except OSError as error:
+        check = f"{path.name} cannot be unpacked: {_first_lines(error)}"
+        raise _unusable(table, check, "export it again") from None
+    text: str = start.decode(encoding, errors="ignore")
+    return text.lstrip("\ufeff")
 
 
 def _unique(names: list[str], table: str, path: Path) -> list[str]:
-    clean = [name.strip() for name in names]
+    """The names of the columns; one without a name gets one that nothing asks for."""
+    clean = [name.strip() or f"(column {i} without a name)" for i, name in enumerate(names, 1)]
     twice = sorted({name for name in clean if clean.count(name) > 1})
     if twice:
         raise _unusable(
@@ -317,6 +351,10 @@ def _mentions(query: str, name: str) -> bool:
 
 
 def _arrow(values: pd.Series) -> pa.ChunkedArray:
+    if isinstance(values.dtype, pd.PeriodDtype):
+        values = values.dt.to_timestamp()
+    elif isinstance(values.dtype, pd.IntervalDtype):
+        values = values.astype(str)
     try:
         array = pa.array(values, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):

@@ -84,8 +84,8 @@ def _plan(source: Source, mapping: Any) -> tuple[maps.Plan, Path, dict[str, pd.D
     if isinstance(source, Mapping):
         frames = {str(name): _frame(name, value) for name, value in source.items()}
         return _frame_plan(frames, _mapping(mapping)), Path(), frames
-    path = Path(source).expanduser()
-    if not path.exists():
+    path = _path(source)
+    if not _is_there(path):
         raise InputError(f"{source}: there is no such file or folder", [])
     if path.is_dir():
         return _folder_plan(path, _mapping(mapping)), path, {}
@@ -94,6 +94,21 @@ def _plan(source: Source, mapping: Any) -> tuple[maps.Plan, Path, dict[str, pd.D
     if mapping is not None:
         raise UsageError("a TOML source is a mapping itself; give the folder when you pass `mapping`")
     return _parsed(path), path.parent, {}
+
+
+def _path(source: str | Path) -> Path:
+    try:
+        return Path(source).expanduser()
+    except (TypeError, RuntimeError):  # no text, or the home of nobody
+        told = f"a source is a folder, a TOML file or a dict of frames, not {source!r}"
+        raise UsageError(told) from None
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _parsed(path: Path) -> maps.Plan:
@@ -147,8 +162,21 @@ def _folder_plan(folder: Path, plan: maps.Plan) -> maps.Plan:
             listed = ", ".join(file.name for file in files)
             raise InputError(f"{folder}: several files for one table: {listed}; keep one of them", [])
         feeds[name] = (maps.Feed(file=files[0].name),)
+    _refuse_unreadable(folder, set(feeds))
     settings = Config.merged(own.settings, plan.settings).given()
     return maps.Plan(files={**own.files, **plan.files}, feeds=feeds, settings=settings)
+
+
+def _refuse_unreadable(folder: Path, fed: set[str]) -> None:
+    """A table that is there, but as a file that nobody here can read, must not count as not given."""
+    found = [file for file in sorted(folder.iterdir()) if file.suffix.lower() in readers.FOREIGN]
+    problems = [
+        Problem(stem, None, f"{file.name} is neither CSV nor Parquet", remedy="export it as CSV or Parquet")
+        for file in found
+        if (stem := file.name.partition(".")[0].lower()) in INPUT and stem not in fed
+    ]
+    if problems:
+        raise InputError("the input cannot be used:", problems)
 
 
 def _canonical_files(folder: Path) -> dict[str, list[Path]]:
@@ -322,6 +350,10 @@ class _Finder:
     repairs: list[tuple[str, int, str]] = field(default_factory=list)
 
     def find(self, name: str) -> pa.ChunkedArray | None:
+        if self.source.column_names.count(name) > 1:
+            check = f"its source names the column {name!r} twice"
+            self.problems.append(Problem(self.table, name, check, remedy="rename one"))
+            return pa.chunked_array([pa.nulls(self.source.num_rows)])
         exact = name in self.source.column_names
         alike = [have for have in self.source.column_names if have.strip().casefold() == name.casefold()]
         if not exact and len(alike) != 1:

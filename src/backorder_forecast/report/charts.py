@@ -34,7 +34,7 @@ DARK = b"""<style>@media (prefers-color-scheme: dark){text{fill:#d5dbe1!importan
 
 
 def projected_stock(run: Run, horizon: int) -> list[Chart]:
-    """Return a chart of the projected stock of each of the items that matter most; none where none matters."""
+    """Return a chart of the projected stock of each of the items that matter most, if any does."""
     with mpl.rc_context(LOOK):
         return [_stock_chart(run, item, place) for item, place in _worst(run, horizon)]
 

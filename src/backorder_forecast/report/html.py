@@ -1,6 +1,6 @@
 """Summary → one HTML page. The template engine escapes every text; nothing is fetched from anywhere.
 
-Sorting and filtering are sixty lines of script over plain tables. DataTables (through itables) was weighed and
+Sorting and filtering are a page of script over plain tables. DataTables (through itables) was weighed and
 left: it adds 0.7 MB with jQuery to every daily report, builds rows from a script so that nothing is there to
 print or to read without it, and cannot run under a policy that names the one script allowed. Here the policy
 names the hash of ours: a text from a company's tables cannot become a program.

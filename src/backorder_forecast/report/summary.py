@@ -82,7 +82,9 @@ def _late_figure(eta: pd.DataFrame, run: Run) -> Figure:
     missed = eta["promised_date"] <= run.as_of  # still open at the end of that day
     late = eta["status"].isin(["late", "no_supply"]) | (eta["promise_state"] == "late") | missed
     promised = int(eta["promised_date"].notna().sum())
-    detail = f"{int(missed.sum()):,} of {promised:,} promises missed already" if promised else "nothing is promised"
+    detail = "nothing is promised"
+    if promised:
+        detail = f"{int(missed.sum()):,} of {promised:,} promises missed already"
     return Figure("late or without supply", int(late.sum()), detail=detail, tone=_bad(int(late.sum())))
 
 
@@ -134,8 +136,13 @@ def _value(eta: pd.DataFrame, run: Run) -> pd.Series:
 
 def main_horizon(run: Run) -> int:
     """Return the horizon by which risk is sorted: the middle one."""
-    horizons = sorted(run.config.risk.horizons)
+    horizons = _horizons(run)
     return horizons[len(horizons) // 2]
+
+
+def _horizons(run: Run) -> list[int]:
+    """The horizons of which the run says anything: those within the days that it simulated."""
+    return sorted(days for days in run.config.risk.horizons if days <= run.config.simulation.horizon_days)
 
 
 # Sections ---------------------------------------------------------------------------------------------------
@@ -177,7 +184,8 @@ def _to_count(eta: pd.DataFrame, run: Run) -> pd.DataFrame:
         missed=("missed", "sum"),
         since=("backordered_since", "min"),
     )
-    return described(found.sort_values(["value", "open_qty", *keys], ascending=[False, False, True, True]), run)
+    by = ["value", "open_qty", *keys]
+    return described(found.sort_values(by, ascending=[False, False, True, True]), run)
 
 
 def _run_out(run: Run, look: Look) -> Section:
@@ -188,7 +196,7 @@ def _run_out(run: Run, look: Look) -> Section:
     horizon = main_horizon(run)
     frame = described(_risk_by_item(risk, run, horizon), run)
     shown = frame[~(frame["prob"] < WORTH_SHOWING)]
-    names = words.risk_columns(sorted(run.config.risk.horizons), horizon)
+    names = words.risk_columns(_horizons(run), horizon)
     lead = (
         f"Chance that a unit wanted within the horizon finds no stock, sorted by {horizon} days. “Nothing "
         "ordered” counts purchases already placed; “with planned” adds those that the policies would place."
@@ -203,7 +211,7 @@ def _risk_by_item(risk: pd.DataFrame, run: Run, horizon: int) -> pd.DataFrame:
     """One row an item: chances by horizon on open supply, the rest from the main horizon."""
     keys = ["item_id", "location_id"]
     here = risk[(risk["horizon_days"] == horizon) & (risk["supply_basis"] == "open_only")].copy()
-    for days in run.config.risk.horizons:
+    for days in _horizons(run):
         own = risk[(risk["horizon_days"] == days) & (risk["supply_basis"] == "open_only")]
         here = here.merge(
             own[[*keys, "backorder_prob"]].rename(columns={"backorder_prob": f"prob_{days}"}),
@@ -285,8 +293,8 @@ def _stock_charts(run: Run, look: Look) -> Section | None:
         return Section("stock", title, missing=_why(run, "backorder_risk"))
     lead = "The items that matter most: stock with p10 to p90, and below zero what is owed to customers."
     pictures = charts.projected_stock(run, main_horizon(run))
-    none = "" if pictures else "Of the items whose stock was projected, none is waited for or about to run out."
-    return Section("stock", title, lead, charts=pictures, missing=none)
+    none = "Of the items whose stock was projected, none is waited for or about to run out."
+    return Section("stock", title, lead, charts=pictures, missing="" if pictures else none)
 
 
 def _lead_times(run: Run, look: Look) -> Section:

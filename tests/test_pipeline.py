@@ -12,7 +12,7 @@ import backorder_forecast as bf
 from backorder_forecast.past import rebuild
 from backorder_forecast.policy import set_policies
 from backorder_forecast.service import learn_service
-from backorder_forecast.tables import INPUT, OUTPUT
+from backorder_forecast.tables import OUTPUT
 
 SAMPLE = Path(__file__).parent.parent / "data" / "sample"
 QUICK = {"simulation": {"scenarios": 60, "horizon_days": 90, "jobs": 1}, "replay": {"days": 0}}
@@ -109,33 +109,6 @@ def _components(past, tied):
         if found == items and more <= orders:
             return set(lines[(lines.item_id + lines.location_id).isin(items)].line_id)
         items, orders = found, orders | more
-
-
-def test_edits_after_the_day_change_nothing(run, data, config):
-    rng = np.random.default_rng(1)
-    end = pd.Timestamp(DAY) + pd.Timedelta(days=1)
-    tables = dict(data.tables)
-    for name in sorted(data.given):
-        dated = INPUT[name].dated
-        frame = tables[name]
-        if not dated or name == "line_changes" or not (frame[dated] >= end).any():
-            continue
-        late = frame.index[frame[dated] >= end]
-        gone = rng.choice(late, min(25, len(late)), replace=False)
-        frame = frame.drop(index=gone)
-        if "qty" in frame:
-            late = frame.index[frame[dated] >= end]
-            some = rng.choice(late, min(25, len(late)), replace=False)
-            frame.loc[some, "qty"] = rng.integers(1, 500, len(some)).astype(float)
-            extra = frame.loc[some].copy()
-            for key in INPUT[name].key:
-                if key.endswith("line_id"):
-                    extra[key] = "new" + extra[key]
-            frame = pd.concat([frame, extra], ignore_index=True)
-        tables[name] = frame
-    edited = bf.Dataset.of({k: tables[k] for k in data.given}, data.config)
-    other = bf.run(edited, DAY, config, seed=3)
-    same(run, other, [x for x in run.tables if x not in ("rejected_rows", "cleaning_log")])
 
 
 def test_part_of_the_tables_gives_part_of_the_answers(data, config):

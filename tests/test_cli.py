@@ -18,6 +18,8 @@ import pytest
 
 from backorder_forecast import cli, storage
 from backorder_forecast.result import Run, open_run
+from backorder_forecast.sample import write_sample
+from backorder_forecast.synthetic import Spec
 from tests.example_run import DAY, example_run
 
 ROOT = Path(__file__).parents[1]
@@ -215,6 +217,86 @@ def test_help_is_there_at_once() -> None:
     assert "--as-of" in done.stdout
     loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     assert not loaded & {"numpy", "pandas", "pyarrow", "matplotlib", "numba", "pydantic", "rich", "jinja2"}
+
+
+@pytest.mark.parametrize("verb", ["promise", "what-if", "backtest"])
+def test_what_a_later_version_brings_is_said_to_be_absent(verb: str, invoke: Invoke) -> None:
+    code, out, err = invoke(verb, "anything", "--item", "7")
+    assert (code, out) == (2, "")
+    assert f"{verb!r} is not built yet; there are report, run" in err
+
+
+def test_a_day_before_the_first_fact_cannot_be_meant(invoke: Invoke, source: Path) -> None:
+    code, out, err = invoke("run", source, "--as-of", "2025-06-30")
+    assert (code, out) == (2, "")
+    assert err == "Error: nothing is known on 2025-06-30: the first fact is of 2026-06-01\n"
+    assert not Path("reports").exists()
+
+
+def test_out_may_not_be_a_file(invoke: Invoke, source: Path) -> None:
+    Path("taken").write_text("")
+    for verb in ("run", "validate"):
+        code, out, err = invoke(verb, source, "--out", "taken")
+        assert (code, out, err) == (2, "", "Error: taken is a file, not a folder\n")
+
+
+# ----------------------------------------------------------------------- whole runs of a small company
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A company of some twenty items at two locations, quick to run."""
+    folder = tmp_path_factory.mktemp("small") / "company"
+    write_sample(folder, Spec(items=12, days=150, suppliers=3, lines_per_day=0.5, seed=3))
+    settings = "[simulation]\nscenarios = 40\nhorizon_days = 60\n[replay]\ndays = 1\nscenarios = 20\n"
+    (folder / "backorder.toml").write_text(settings)
+    return folder
+
+
+def started(small: Path, out: Path, *more: object) -> subprocess.Popen[str]:
+    call = [sys.executable, "-m", "backorder_forecast.cli", "run", small, "--out", out, *more]
+    call = [str(word) for word in call]
+    return subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def ended(process: subprocess.Popen[str]) -> Path:
+    """The run folder, once its run has ended well."""
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, "")
+    return Path(out.removeprefix("Report: ").strip()).parent
+
+
+def contents(folder: Path, pattern: str = "*") -> dict[str, bytes]:
+    found = [path for path in sorted(folder.rglob(pattern)) if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+@pytest.mark.slow
+def test_the_number_of_jobs_changes_no_byte_of_any_table(small: Path, tmp_path: Path) -> None:
+    one, two = (ended(started(small, tmp_path / str(jobs), "--jobs", jobs)) for jobs in (1, 2))
+    tables = contents(one, "*.parquet")
+    assert {"line_eta.parquet", "reorder_points.parquet", "state/lines.parquet"} <= set(tables)
+    others = contents(two, "*.parquet")
+    assert sorted(others) == sorted(tables)
+    assert [name for name in tables if others[name] != tables[name]] == []
+    assert len(open_run(one).line_eta) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="kills by signal")
+def test_a_run_that_is_killed_leaves_the_one_before_whole(small: Path, tmp_path: Path) -> None:
+    """kill -9 while it reads, computes and draws; the tests of storage kill it between any two writes."""
+    folder = ended(started(small, tmp_path))
+    before = contents(folder)
+    for stage in ("load", "queue", "report"):
+        with started(small, tmp_path, "--seed", 2, "--log-json") as process:
+            assert process.stderr is not None
+            reached = any(json.loads(line)["message"] == stage for line in process.stderr)
+            process.send_signal(signal.SIGKILL)
+        assert (reached, process.returncode) == (True, -signal.SIGKILL)
+        assert contents(folder) == before
+    assert open_run(ended(started(small, tmp_path, "--seed", 2))).seed == 2
+    assert {path.name for path in tmp_path.iterdir()} <= {folder.name, f".{folder.name}.lock"}
 
 
 SLEEPER = """

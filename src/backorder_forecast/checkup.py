@@ -67,7 +67,8 @@ def text(data: Dataset, written: list[str]) -> str:
     lines += _section("Rejected rows", [_rejected_text(one) for one in found["rejected"]])
     lines += _section("Repairs", [_repair_text(one) for one in found["repairs"]])
     lines += _section("Warnings", found["warnings"])
-    return "\n".join([*lines, f"Rejected rows are in {written[0]}"])
+    last = f"Rejected rows are in {written[0]}" if found["rejected"] else f"No rows are in {written[0]}"
+    return "\n".join([*lines, last])
 
 
 def _section(title: str, told: list[str]) -> list[str]:

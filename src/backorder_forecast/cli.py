@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from .dataset import Dataset
     from .result import Run
 
-log = logging.getLogger(__name__)
+log = logging.getLogger(f"{__package__}.cli")  # __name__ is another under `python -m`
 
 STAGES = ("load", "demand", "lead times", "policy", "supply", "queue", "tables", "replay", "report")
+LATER = ("promise", "what-if", "backtest")
 INTERRUPTED = 130  # what shells expect of a program that was told to stop
 Command = Callable[..., Any]
 
@@ -139,7 +140,20 @@ def with_settings(command: Command) -> Command:
 # The verbs --------------------------------------------------------------------------------------------------
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Verbs(click.Group):
+    """The verbs; what a later version brings is said to be absent, not unknown."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb that was asked for."""
+        if args and args[0] in LATER and args[0] not in self.commands:
+            known = ", ".join(sorted(self.commands))
+            raise click.UsageError(f"{args[0]!r} is not built yet; there are {known}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, package_name="backorder-forecast")
 def cli() -> None:
     """When does each waiting order line ship, what will run out, and what to reorder."""
@@ -261,7 +275,12 @@ def _run_into_folder(data: Dataset, settings: Settings, stage: Stages) -> tuple[
 def _day(data: Dataset, settings: Settings) -> pd.Timestamp:
     import pandas as pd
 
-    return data.default_as_of() if settings.as_of is None else pd.Timestamp(settings.as_of)
+    if settings.as_of is None:
+        return data.default_as_of()
+    day, first = pd.Timestamp(settings.as_of), data.first_day()
+    if first is not None and day < first:
+        raise UsageError(f"nothing is known on {day.date()}: the first fact is of {first.date()}")
+    return day
 
 
 class Stages:

@@ -110,6 +110,11 @@ class Dataset:
             return _timestamp(int(before[-1]))
         return _timestamp(int(shortly_after[-1]) if shortly_after.size else events)
 
+    def first_day(self) -> pd.Timestamp | None:
+        """Return the day of the first event or count of stock; None where no table has a date."""
+        days = np.concatenate([_days(self.tables["stock"]["date"]), *self._event_days()])
+        return _timestamp(int(days.min())) if days.size else None
+
     def _event_days(self) -> Iterator[np.ndarray]:
         for name in EVENTS:
             yield _days(self.tables[name][INPUT[name].dated or ""])

@@ -23,7 +23,7 @@ def write_sample(folder: Path, spec: Spec) -> dict[str, int]:
     _refuse_strangers(folder)
     tables = simulate_company(spec).tables
     for name, frame in tables.items():
-        said = frame.dropna(axis="columns", how="all")
+        said = frame if frame.empty else frame.dropna(axis="columns", how="all")
         storage.write_file(folder / f"{name}.parquet", storage.parquet_bytes(said, name))
     settings = commented_toml({"report": {"title": "Backorders of the sample company"}})
     storage.write_file(folder / SETTINGS, settings.encode())

@@ -181,7 +181,7 @@ def read_parquet(path: Path, name: str = "") -> pd.DataFrame:
 
 def write_file(path: Path, content: bytes) -> None:
     """Replace one file in one step: readers see the old content or the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     fresh = path.with_name(f".{path.name}.new")
     _write_bytes(fresh, content)
     fresh.replace(path)
@@ -299,11 +299,15 @@ def _sync_folder(folder: Path) -> None:
 # replacing a folder -----------------------------------------------------------------------------------------
 
 
-def _lock(final: Path) -> filelock.BaseFileLock:
+def _make_folder(folder: Path) -> None:
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise UsageError(f"{final.parent} is a file, not a folder") from None
+        raise UsageError(f"{folder} is a file, not a folder") from None
+
+
+def _lock(final: Path) -> filelock.BaseFileLock:
+    _make_folder(final.parent)
     return filelock.FileLock(final.with_name(f".{final.name}.lock"))
 
 

@@ -200,6 +200,30 @@ def test_what_is_not_a_run_folder_is_said_so(tmp_path: Path, content: str | None
         open_run(tmp_path)
 
 
+@pytest.mark.parametrize("file", ["line_eta.parquet", "state/lines.parquet"])
+def test_a_damaged_run_folder_is_said_so(tmp_path: Path, file: str) -> None:
+    folder = example_run().save(tmp_path)
+    (folder / file).write_bytes((folder / file).read_bytes()[:200])
+    with pytest.raises(UsageError, match=r"is damaged: .* make the run again"):
+        open_run(folder)
+
+
+def test_a_run_folder_without_one_of_its_tables_is_said_so(tmp_path: Path) -> None:
+    folder = example_run().save(tmp_path)
+    (folder / "line_eta.parquet").unlink()
+    with pytest.raises(UsageError, match=r"is damaged: .*line_eta\.parquet"):
+        open_run(folder)
+
+
+def test_a_manifest_that_lacks_its_configuration_is_said_so(tmp_path: Path) -> None:
+    folder = example_run().save(tmp_path)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["config"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UsageError, match=r"is damaged: manifest\.json does not fit"):
+        open_run(folder)
+
+
 def test_the_folder_of_all_runs_names_them(tmp_path: Path) -> None:
     example_run().save(tmp_path)
     with pytest.raises(UsageError, match="the runs in it are 2026-06-30"):

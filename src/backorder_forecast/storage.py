@@ -113,17 +113,23 @@ def read_run(path: str | Path) -> dict[str, Any]:
     """Read a run folder as the arguments of ``Run``.
 
     The manifest is read before and after the tables: when another run has replaced the folder in between, the
-    tables are read again. Raises ``UsageError`` when ``path`` is not a run folder.
+    tables are read again. Raises ``UsageError`` when ``path`` is not a run folder, or a damaged one.
     """
     folder = Path(path)
     for _ in range(5):
         text = _manifest_text(folder)
+        found, damage = None, ""
         try:
             found = _read_once(folder, text)
-        except FileNotFoundError:
-            found = None
-        if found is not None and _manifest_text(folder) == text:
-            return found
+        except (OSError, pa.ArrowException) as error:
+            damage = str(error)
+        except (KeyError, ValueError, TypeError) as error:
+            damage = f"{MANIFEST} does not fit ({error!r})"
+        if _manifest_text(folder) != text:
+            continue  # replaced meanwhile: what was read may be of both
+        if found is None:
+            raise UsageError(f"{folder} is damaged: {damage}; make the run again")
+        return found
     raise BackorderForecastError(f"{folder} keeps changing while it is read; try again when the run is over")
 
 

@@ -52,7 +52,8 @@ class Editor:
 
     def __init__(self, tables, seed):
         self.tables, self.rng, self.made = dict(tables), np.random.default_rng(seed), []
-        self.kinds = [self.insert, self.delete, self.change, self.event, self.booked_late, self.version, self.amend]
+        self.kinds = [self.insert, self.delete, self.change, self.event, self.outcome, self.booked_late, self.version,
+                      self.amend]  # fmt: skip
 
     def edit(self):
         kind = self.kinds[self.rng.integers(len(self.kinds))]
@@ -62,7 +63,9 @@ class Editor:
         return items[self.rng.integers(len(items))]
 
     def later(self):
-        return END + pd.Timedelta(hours=int(self.rng.integers(0, 24 * 70)))
+        """Often soon after the day: there a boundary that is a day off would show."""
+        days = self.any_of([1, 3, 70])
+        return END + pd.Timedelta(hours=int(self.rng.integers(0, 24 * days)))
 
     def moment(self):
         return DAY - pd.Timedelta(days=int(self.rng.integers(0, 60)))
@@ -90,7 +93,10 @@ class Editor:
         self.tables[name] = pd.concat([self.tables[name], row], ignore_index=True)
 
     def late_rows(self, name):
-        return (self.tables[name][INPUT[name].dated] >= END).to_numpy()
+        """Rows after the day; every other time those of the next three days, if there are any."""
+        dates = self.tables[name][INPUT[name].dated]
+        soon = (dates >= END) & (dates < END + pd.Timedelta(days=3))
+        return (soon if soon.any() and self.rng.random() < 0.5 else dates >= END).to_numpy()
 
     def table_with_later_rows(self):
         found = [x for x in DATED if x in self.tables and x != "line_changes" and self.late_rows(x).any()]
@@ -124,6 +130,18 @@ class Editor:
         self.tables[name] = pd.concat([self.tables[name], row.assign(**{EVENTS[name]: known[EVENTS[name]]})],
                                       ignore_index=True)  # fmt: skip
         return f"event {name}"
+
+    def outcome(self):
+        """What happens to a known row and stands in a column of its own."""
+        name, column = self.any_of(
+            [("purchase_lines", "confirmed_at"), ("transfers", "received_at"), ("shipments", "delivered_at")]
+        )
+        frame = self.tables[name]
+        open_still = (frame[INPUT[name].dated] < END) & ~(frame[column] < END) & frame.known_at.isna()
+        at = self.any_of(np.flatnonzero(open_still))
+        values = frame[column].where(np.arange(len(frame)) != at, self.later().as_unit("us"))
+        self.tables[name] = frame.assign(**{column: values})
+        return f"outcome {name}"
 
     def booked_late(self):
         """A row that speaks of a day before, and became known after."""
@@ -223,7 +241,7 @@ def test_no_edit_after_the_day_moves_a_number(tables, base, batch):
 def test_the_edits_are_many_of_every_kind_and_would_be_seen(tables, base):
     assert BATCHES * EDITS >= 200
     editor = Editor(tables, 99)
-    for _ in range(600):
+    for _ in range(900):
         editor.edit()
     for kind in ("insert", "delete", "change"):
         touched = {x.split()[1] for x in editor.made if x.startswith(f"{kind} ")}
@@ -232,7 +250,8 @@ def test_the_edits_are_many_of_every_kind_and_would_be_seen(tables, base):
         x for x in DATED if x in tables and x != "line_changes"
     }
     assert {x.split()[1] for x in editor.made if x.startswith("amend")} == {"new", "other", "never"}
-    assert {"version items", "version order_lines", "late calendar", "late receipts"} <= set(editor.made)
+    others = {"version items", "version order_lines", "late calendar", "late receipts", "outcome purchase_lines"}
+    assert others <= set(editor.made)
     assert {name for name, frame in base.items() if not len(frame)} == {"rejected_rows", "cleaning_log"}
     # twelve days on some of them are part of the past
     later = DAY + pd.Timedelta(days=12)

@@ -23,44 +23,16 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
-from .errors import ConfigError, did_you_mean
+from .errors import ConfigError
+from .section import Section
 
 SOURCE_SECTIONS = ("files", "tables")  # of a mapping; read by `sources`, never settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=1)]
-
-
-class Section(BaseModel):
-    """A part of the tree; refuses unknown keys in words a person can use."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False)
-    section: ClassVar[str] = ""
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _speak_plainly(cls, value: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
-        if isinstance(value, Mapping):
-            refuse_unknown(value, cls.model_fields, cls.section)
-        elif not isinstance(value, cls):
-            raise ConfigError(
-                f"{cls.section or 'the configuration'}: expected a table of keys, got {value!r}"
-            )
-        try:
-            return handler(value)
-        except ValidationError as error:
-            raise ConfigError(_in_words(error, cls.section)) from None
 
 
 class Data(Section):
@@ -438,14 +410,6 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
 
 
-def refuse_unknown(value: Mapping[Any, Any], known: Mapping[str, Any], where: str) -> None:
-    """Raise ``ConfigError`` for the first key that is not known, naming the nearest one."""
-    for key in value:
-        if key not in known:
-            path = f"{where}.{key}" if where else str(key)
-            raise ConfigError(f"unknown key {path!r}{did_you_mean(str(key), known)}")
-
-
 def settings() -> Iterator[tuple[str, str, Any, str]]:
     """Yield (section, key, default, description) of every setting, in order."""
     for name, field in Config.model_fields.items():
@@ -507,15 +471,6 @@ def _over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(below, Mapping) and isinstance(value, Mapping)
         merged[key] = _over(below, value) if both else value  # type: ignore[arg-type]
     return merged
-
-
-def _in_words(error: ValidationError, section: str) -> str:
-    parts = []
-    for problem in error.errors():
-        path = ".".join([*([section] if section else []), *(str(step) for step in problem["loc"])])
-        said = problem["msg"].removeprefix("Value error, ")
-        parts.append(f"{path} = {problem['input']!r}: {said[:1].lower()}{said[1:]}")
-    return "; ".join(parts)
 
 
 def _toml(value: Any) -> str:

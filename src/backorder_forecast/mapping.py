@@ -28,9 +28,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
-from .config import SOURCE_SECTIONS, Data, Section, refuse_unknown
+from .config import SOURCE_SECTIONS, Data
 from .errors import ConfigError, did_you_mean
 from .schema import INPUT
+from .section import Section, refuse_unknown
 
 _OPTIONS = (
     "decimal", "thousands", "day_first", "date_format", "excel_serial_dates", "delimiter", "encoding",

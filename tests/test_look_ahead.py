@@ -132,14 +132,15 @@ class Editor:
         return f"event {name}"
 
     def outcome(self):
-        """What happens to a known row and stands in a column of its own."""
+        """What happens, or does not, to a known row and stands in a column of its own."""
         name, column = self.any_of(
             [("purchase_lines", "confirmed_at"), ("transfers", "received_at"), ("shipments", "delivered_at")]
         )
         frame = self.tables[name]
         open_still = (frame[INPUT[name].dated] < END) & ~(frame[column] < END) & frame.known_at.isna()
         at = self.any_of(np.flatnonzero(open_still))
-        values = frame[column].where(np.arange(len(frame)) != at, self.later().as_unit("us"))
+        new = self.any_of([self.later().as_unit("us"), pd.NaT])
+        values = frame[column].where(np.arange(len(frame)) != at, new)
         self.tables[name] = frame.assign(**{column: values})
         return f"outcome {name}"
 

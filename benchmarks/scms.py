@@ -14,7 +14,7 @@ every purchase, so that nothing has to be left out; and that sum less the vendor
 errors by drawing purchase orders, all lines of one together, with replacement. No number hangs on a scheduled
 date.
 
-Run ``python -m benchmarks.scms`` (a minute). BACKORDER_DATA names the folder that holds ``scms_delivery/``;
+Run ``python -m benchmarks.scms`` (seconds). BACKORDER_DATA names the folder that holds ``scms_delivery/``;
 by default ``../shared/data``.
 """
 

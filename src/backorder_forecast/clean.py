@@ -191,7 +191,8 @@ def _check_missing(sheet: Sheet, ledger: Ledger) -> None:
             missing = missing & ~sheet.noted[name]
         if sheet.name == "stock" and name == "on_hand" and "in_stock" in sheet.columns:
             missing = missing & sheet.columns["in_stock"].isna().to_numpy(bool)
-        ledger.reject(sheet, missing, name, "is given", "fill it, or leave such rows out with `where`", None)
+        remedy = "fill it, or leave such rows out with `where` (an empty cell of a CSV file is '', not null)"
+        ledger.reject(sheet, missing, name, "is given", remedy, None)
 
 
 def _check_rows(sheet: Sheet, ledger: Ledger) -> None:

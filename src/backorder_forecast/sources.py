@@ -60,8 +60,8 @@ def load(
     reading = _Reading(base, frames, plan, settings)
     raws, problems = reading.raws()
     if not raws and not problems:
-        known = ", ".join(INPUT)
-        problems = [Problem("source", None, "no table found", remedy=f"tables are named {known}")]
+        remedy = f"name files after their tables ({', '.join(INPUT)}), or give a TOML file that maps yours"
+        problems = [Problem("source", None, "no table found", remedy=remedy)]
     cleaned = clean(raws, settings, problems)
     for warning in (*reading.warnings, *cleaned.warnings):
         log.info("%s", warning)

@@ -61,7 +61,9 @@ def test_an_order_that_is_over() -> None:
         ("L5", "the stock of this item is not known"),
         ("L6", "beyond the horizon (p90)"),
         ("L6", "supply that nobody has ordered yet"),
-        ("L8", "no ship date within the horizon"),
+        ("L4", "no ship date within the horizon (chance to ship within it: 2 %)"),
+        ("L5", "no ship date can be said"),
+        ("L8", "no ship date can be said"),
     ],
 )
 def test_what_a_line_waits_for(line: str, told: str) -> None:
@@ -102,7 +104,7 @@ def test_without_dates_what_is_known_is_shown() -> None:
     run = example_run()
     bare = Run(run.as_of, Config(), 1, {}, {"lines": run.state["lines"]})
     text = str(bare.show("O1"))
-    assert "4 still open; no ship date within the horizon" in text
+    assert "4 still open; no ship date can be said" in text
 
 
 def test_a_long_answer_is_cut_as_text_only() -> None:

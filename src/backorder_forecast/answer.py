@@ -252,8 +252,9 @@ def _future_text(line: dict[str, Any], as_of: pd.Timestamp) -> list[str]:
 def _dates(line: dict[str, Any]) -> str:
     if line["p50_date"] is None:
         chance = line["ship_prob"]
-        within = "" if chance is None else f" (chance to ship within it: {_percent(chance)})"
-        return f"no ship date within the horizon{within}"
+        if chance is None:  # it was not simulated: stale, or its stock is unknown
+            return "no ship date can be said"
+        return f"no ship date within the horizon (chance to ship within it: {_percent(chance)})"
     late = line["p90_date"] or "beyond the horizon"
     return f"ships {line['p50_date']} (p50), between {line['p10_date']} (p10) and {late} (p90)"
 

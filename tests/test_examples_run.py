@@ -287,8 +287,9 @@ def test_vn2_items_with_little_stock_for_their_demand_come_first() -> None:
         assert seen["cover"].corr(seen["prob"], method="spearman") < -0.75
         ranked = seen.sort_values("prob", kind="stable")
         assert ranked["cover"].tail(25).max() < 2
-        assert ranked["weekly"].tail(25).min() > seen["weekly"].median()
-        assert ranked["cover"].head(25).min() > 2
+        assert ranked["weekly"].tail(25).median() > 3 * seen["weekly"].median()
+        assert ranked["cover"].head(25).min() > 1
+        assert ranked["cover"].head(25).median() > 3
     assert run.line_eta.empty  # what met no stock is lost: nobody waits
 
 
@@ -303,7 +304,6 @@ def test_vn2_demand_is_what_was_sold_and_more_where_stock_ran_out() -> None:
 
 
 @needs("vn2")
-@pytest.mark.xfail(reason="where nothing was ever received, the stated lead times are not used yet", strict=False)
 def test_vn2_what_is_on_its_way_takes_its_two_weeks() -> None:
     """The file has no receipts: the stated two weeks are all that is known of lead times."""
     run, seen = ran("vn2", "2024-04-08", 400), shelves()

@@ -224,6 +224,9 @@ class LeadTime(Section):
 
     max_days: Days = Field(default=730, description="Longest duration (days) that is told apart.")
     history_days: Days = Field(default=1460, description="Days of purchases used. 100000: all.")
+    half_life_days: Days | None = Field(
+        default=730, description="Age (days) at which a purchase counts half. None: all count alike."
+    )
     clock: Literal["ordered_at", "confirmed_at"] = Field(
         default="ordered_at", description="From when a purchase is timed."
     )

@@ -9,11 +9,11 @@ from backorder_forecast.core import hazards
 ONE = np.zeros(1, np.int64)
 
 
-def counts(low, high, ended, scale=1.0, power=1.0, bins=1.0, size=12):
+def counts(low, high, ended, scale=1.0, power=1.0, bins=1.0, size=12, weight=1.0):
     low, high, ended = np.asarray(low, float), np.asarray(high, float), np.asarray(ended, bool)
     risk, events = np.zeros((1, size)), np.zeros((1, size))
     group, full = np.zeros(len(low), np.int64), np.ones(len(low))
-    hazards.add_counts(group, low, high, ended, full * scale, full * power, bins, risk, events)
+    hazards.add_counts(group, low, high, ended, full * weight, full * scale, full * power, bins, risk, events)
     return risk[0], events[0]
 
 
@@ -30,6 +30,27 @@ def test_counts_by_hand():
     risk, events = counts([3], [6], [True], size=7)
     assert events == pytest.approx([0, 0, 0, 1 / 3, 1 / 3, 1 / 3, 0])
     assert risk == pytest.approx([1, 1, 1, 1, 2 / 3, 1 / 3, 0])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_end_is_lost_or_counted_twice_whatever_the_rounding(seed):
+    rng = np.random.default_rng(seed)
+    low = rng.integers(0, 9, 500).astype(float)
+    for scale in (1.0, 1.0 - 1e-16, 1.0 + 1e-9, 1.0 - 1e-9, 0.7, 3.0):
+        risk, events = counts(low, low + rng.integers(1, 4, 500), np.ones(500), scale=scale, size=60)
+        assert events.sum() == pytest.approx(500)
+        assert (events >= 0).all()
+        assert (events <= risk + 1e-9).all()
+
+
+def test_weighted_counts_are_counts_of_so_many():
+    low, ended = np.array([2.0, 4, 4, 1]), np.array([True, True, False, True])
+    weight = np.array([3, 1, 2, 2])
+    many = np.repeat(np.arange(4), weight)
+    for ours, plain in zip(
+        counts(low, low + 1, ended, weight=weight), counts(low[many], low[many] + 1, ended[many]), strict=True
+    ):
+        assert ours == pytest.approx(plain)
 
 
 def test_counts_after_stretching_by_hand():
@@ -100,12 +121,12 @@ def test_scale_likelihood_equals_a_plain_loop():
     high, ended = low + rng.integers(1, 4, 30), rng.random(30) < 0.7
     scale = np.array([0.5, 1.0, 2.0])
     out = np.zeros((2, 3))
-    group = (np.arange(30) % 2).astype(np.int64)
-    hazards.add_scale_likelihood(group, np.zeros(30, np.int64), low, high, ended, law[None], scale, out)
+    group, weight = (np.arange(30) % 2).astype(np.int64), np.full(30, 2.0)
+    hazards.add_scale_likelihood(group, np.zeros(30, np.int64), low, high, ended, weight, law[None], scale, out)
     for g in range(2):
         mine = group == g
         plain = [plain_scale_likelihood(low[mine], high[mine], ended[mine], law, s) for s in scale]
-        assert out[g] == pytest.approx(plain)
+        assert out[g] == pytest.approx(2.0 * np.array(plain))
 
 
 def test_conditional_survival_is_a_ratio_mixed_over_the_scales():

@@ -20,14 +20,14 @@ _TINY = 1e-300
 
 
 @kernel(
-    "void(int64[:], float64[:], float64[:], boolean[:], float64[:], float64[:], float64, float64[:, ::1],"
-    " float64[:, ::1])"
+    "void(int64[:], float64[:], float64[:], boolean[:], float64[:], float64[:], float64[:], float64,"
+    " float64[:, ::1], float64[:, ::1])"
 )
 def add_counts(
-    group: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray, scale: np.ndarray, power: np.ndarray,
-    bins: float, risk: np.ndarray, events: np.ndarray,
+    group: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray, weight: np.ndarray,
+    scale: np.ndarray, power: np.ndarray, bins: float, risk: np.ndarray, events: np.ndarray,
 ) -> None:  # fmt: skip
-    """Add durations to dense counts [groups × bins], each after (t / scale)^power × bins.
+    """Add durations to dense counts [groups × bins], each after (t / scale)^power × bins and with its weight.
 
     An end known to a span of several bins is spread evenly over them; `risk` counts what had not ended before a
     bin, and a part of one for a censored duration that was last seen within it. Ends beyond the last bin are
@@ -38,18 +38,19 @@ def add_counts(
         a = bins * (low[i] / scale[i]) ** power[i]
         first = min(size, int(a + 1e-9))
         for t in range(first):
-            risk[group[i], t] += 1.0
+            risk[group[i], t] += weight[i]
         if not ended[i]:
             if first < size:
-                risk[group[i], first] += a - first
+                risk[group[i], first] += weight[i] * (a - first)
             continue
         b = bins * (high[i] / scale[i]) ** power[i]
         left = 1.0
         t = first
-        while t < size and left > 1e-12:
-            risk[group[i], t] += left
-            part = min((min(b, t + 1.0) - max(a, t)) / (b - a), left)
-            events[group[i], t] += part
+        while t < size and left > 0.0:
+            risk[group[i], t] += weight[i] * left
+            # what rounding leaves over belongs to the last bin
+            part = (t + 1.0 - max(a, t)) / (b - a) if t + 1.0 < b - 1e-9 else left
+            events[group[i], t] += weight[i] * part
             left -= part
             t += 1
 
@@ -124,11 +125,12 @@ def _value(law: np.ndarray, t: float) -> float:
 
 
 @kernel(
-    "void(int64[:], int64[:], float64[:], float64[:], boolean[:], float64[:, ::1], float64[:], float64[:, ::1])"
+    "void(int64[:], int64[:], float64[:], float64[:], boolean[:], float64[:], float64[:, ::1], float64[:],"
+    " float64[:, ::1])"
 )
 def add_scale_likelihood(
-    group: np.ndarray, house: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray, laws: np.ndarray,
-    scale: np.ndarray, out: np.ndarray,
+    group: np.ndarray, house: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray,
+    weight: np.ndarray, laws: np.ndarray, scale: np.ndarray, out: np.ndarray,
 ) -> None:  # fmt: skip
     """Add to out [groups × scales] the log likelihood of each duration under its house's law [houses × edges]."""
     for i in range(group.size):
@@ -137,9 +139,9 @@ def add_scale_likelihood(
             a = _value(law, low[i] / scale[s])
             if ended[i]:
                 b = _value(law, high[i] / scale[s])
-                out[group[i], s] += -a + math.log(max(-math.expm1(a - b), 1e-12))
+                out[group[i], s] += weight[i] * (math.log(max(-math.expm1(a - b), 1e-12)) - a)
             else:
-                out[group[i], s] -= a
+                out[group[i], s] -= weight[i] * a
 
 
 def weights(likelihood: np.ndarray, prior: np.ndarray) -> np.ndarray:

@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ..past import SKU
+
 if TYPE_CHECKING:
     from ..past import Past
 
+_FEW_PAIRS = 10.0  # pairs of lines received apart, taken as seen before any
 _ENOUGH, _RARE = 50, 0.01  # receipts seen, and their share on a kind of day, before it counts as shut
 
 
 @dataclass(frozen=True)
 class Durations:
-    """Durations known to lie in (low, high] days, or, where not `ended`, to be longer than low."""
+    """Durations known to lie in (low, high] days, or, where not `ended`, to be longer than low; and their weights."""
 
     low: np.ndarray
     high: np.ndarray
     ended: np.ndarray
+    weight: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,40 @@ def to_first_receipt(past: Past, rows: pd.DataFrame, receiving: ReceivingDays) -
     return between(rows["clock_at"], end.fillna(past.day), came, receiving)
 
 
+def as_planned(past: Past, rows: pd.DataFrame) -> Durations:
+    """Every purchase as if it had come on its stated day or, without one, after the planned lead time of its SKU."""
+    stated = (rows["first_promised_date"].dt.floor("D") - rows["clock_at"].dt.floor("D")).dt.days
+    policies = past.policies.drop_duplicates(SKU).set_index(SKU)["planned_lead_time_days"]
+    planned = policies.reindex(pd.MultiIndex.from_frame(rows[SKU])).to_numpy(float)
+    days = stated.to_numpy(float)
+    days = np.maximum(np.where(np.isnan(days), planned, days), 0.0)
+    known = ~np.isnan(days)
+    low = np.where(known, days, 0.0)
+    return Durations(low, low + 1.0, known, np.ones(len(rows)))
+
+
+def weights(past: Past, rows: pd.DataFrame, durations: Durations) -> np.ndarray:
+    """Weights of the purchase lines: old ones count less, and so do the lines of one purchase that come together.
+
+    With a share r of same-purchase pairs received on one day, n lines count like n / (1 + (n − 1) r) independent
+    ones (the design effect of Kish 1965, 8.2).
+    """
+    half_life = past.config.lead_time.half_life_days
+    weight = np.ones(len(rows)) if half_life is None else 0.5 ** (past.days_since(rows["clock_at"]) / half_life)
+    owner = [rows["po_id"].fillna(rows["po_line_id"]), rows["supplier_id"]]
+    purchase = pd.factorize(pd.MultiIndex.from_arrays(owner))[0]
+    came = pd.DataFrame({"purchase": purchase, "day": rows["first_received_at"].dt.floor("D")})[durations.ended]
+    lines = np.bincount(purchase)
+    pairs, together = (_pairs(came.groupby(by).size()) for by in ("purchase", ["purchase", "day"]))
+    alike = together / (pairs + _FEW_PAIRS)
+    shared: np.ndarray = weight / (1.0 + (lines[purchase] - 1.0) * alike)
+    return shared
+
+
+def _pairs(size: pd.Series) -> float:
+    return float((size * (size - 1)).sum()) / 2.0
+
+
 def between(start: pd.Series, end: pd.Series, ended: np.ndarray, receiving: ReceivingDays) -> Durations:
     """Durations from start to end.
 
@@ -112,4 +150,4 @@ def between(start: pd.Series, end: pd.Series, ended: np.ndarray, receiving: Rece
     place = receiving.place(end)
     run, shut = receiving.run[place], receiving.shut[place]
     low = np.where(ended, days - np.where(shut, 0, run), days + 1 - np.where(shut, run, 0))
-    return Durations(np.maximum(low, 0).astype(float), days + 1.0, ended)
+    return Durations(np.maximum(low, 0).astype(float), days + 1.0, ended, np.ones(len(days)))

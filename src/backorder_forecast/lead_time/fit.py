@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 
 from ..core import hazards
 from ..tables import TEXT
-from .durations import Durations, ReceivingDays, between, receiving_days, to_first_receipt
+from .durations import Durations, ReceivingDays, as_planned, between, receiving_days, to_first_receipt, weights
 from .laws import PAIR, LeadTimes
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ def fit_lead_times(past: Past) -> LeadTimes:
     receiving = receiving_days(past, rows["clock_at"].min() if len(rows) else past.day)
     used = rows[past.days_since(rows["clock_at"]) < config.history_days].reset_index(drop=True)
     durations = to_first_receipt(past, used, receiving)
+    notes = []
+    if len(used) and not durations.ended.any():
+        durations = as_planned(past, used)
+        notes.append("nothing was ever received: lead times are the stated days of purchases and policies")
+    durations = replace(durations, weight=weights(past, used, durations))
     edges = 2 + int(min(config.max_days, max(30.0, durations.high.max(initial=0.0))))
     pairs = used[PAIR].drop_duplicates().sort_values(PAIR, ignore_index=True)
     suppliers = np.array(sorted(used["supplier_id"].unique()), dtype=object)
@@ -63,6 +68,7 @@ def fit_lead_times(past: Past) -> LeadTimes:
     return LeadTimes(
         past.day, past.config.simulation.horizon_days, receiving, pairs, suppliers, family.houses, _STRETCHES,
         family.pair_weight, family.item_weight, rest, split_prob, split_share, _cancel_hazard(used, durations), rows,
+        tuple(notes),
     )  # fmt: skip
 
 
@@ -76,12 +82,13 @@ def _fit_family(
         return _Family(np.zeros((1, edges)), np.zeros((0, len(points))), np.exp(prior))
     house = pd.Index(suppliers).get_indexer(rows["supplier_id"]).astype(np.int64)
     pair = pd.MultiIndex.from_frame(pairs).get_indexer(pd.MultiIndex.from_frame(rows[PAIR])).astype(np.int64)
-    stretch, pace, spread = np.ones(len(rows)), _first_pace(house, durations, len(suppliers)), np.ones(len(suppliers))
+    pace, spread = _first_pace(house, durations, len(suppliers)), np.ones(len(suppliers))
+    stretch = np.ones(len(rows))
     for _ in range(_ROUNDS):
         houses, pace, spread = _fit_houses(house, durations, stretch, pace, spread, edges)
         like = np.zeros((len(pairs), len(points)))
         hazards.add_scale_likelihood(
-            pair, house, durations.low, durations.high, durations.ended, houses, _STRETCHES, like
+            pair, house, durations.low, durations.high, durations.ended, durations.weight, houses, _STRETCHES, like
         )
         prior = hazards.fitted_bell(like, points, centre=0.0)
         weight = hazards.weights(like, prior)
@@ -104,7 +111,9 @@ def _fit_houses(
     """
     risk, events = np.zeros((len(pace), edges - 1)), np.zeros((len(pace), edges - 1))
     low, high, ended = durations.low, durations.high, durations.ended
-    hazards.add_counts(house, low, high, ended, stretch, np.ones(len(low)), 1.0, risk, events)
+    hazards.add_counts(
+        house, low, high, ended, durations.weight, stretch, np.ones(len(low)), 1.0, risk, events
+    )
     scale, power = (x.ravel() for x in np.meshgrid(_SCALES, _POWERS, indexing="ij"))
     base = _law_of_all(durations, stretch * pace[house], spread[house])
     laws = hazards.stretched(base, scale, power, _BINS, edges)
@@ -124,7 +133,7 @@ def _law_of_all(durations: Durations, scale: np.ndarray, power: np.ndarray) -> n
     risk, events = np.zeros((1, int(_BINS * _REACH))), np.zeros((1, int(_BINS * _REACH)))
     all_one = np.zeros(len(scale), np.int64)
     hazards.add_counts(
-        all_one, durations.low, durations.high, durations.ended, scale, power, _BINS, risk, events
+        all_one, durations.low, durations.high, durations.ended, durations.weight, scale, power, _BINS, risk, events
     )
     return hazards.cumulative(hazards.smooth(risk[0], events[0]))
 
@@ -167,7 +176,7 @@ def _law_of_rest(past: Past, waiting: pd.DataFrame, receiving: ReceivingDays, ed
     risk, events = np.zeros((1, edges - 1)), np.zeros((1, edges - 1))
     one = np.ones(len(waiting))
     hazards.add_counts(
-        np.zeros(len(waiting), np.int64), gaps.low, gaps.high, gaps.ended, one, one, 1.0, risk, events
+        np.zeros(len(waiting), np.int64), gaps.low, gaps.high, gaps.ended, gaps.weight, one, one, 1.0, risk, events
     )
     # where no second receipt was ever seen: some days
     hazard = hazards.smooth(risk[0], events[0]) if events.any() else np.full(edges - 1, 0.1)

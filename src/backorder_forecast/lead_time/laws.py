@@ -41,12 +41,13 @@ class LeadTimes:
     split_share: np.ndarray
     cancel_hazard: float
     purchases: pd.DataFrame
+    told: tuple[str, ...] = ()
 
     @property
     def notes(self) -> list[str]:
-        """What a reader should know: how much of what is bought is taken as stuck."""
-        if not len(self.purchases):
-            return []
+        """What a reader should know: what was taken for want of better, and how much of what is bought is stuck."""
+        if self.told or not len(self.purchases):
+            return list(self.told)
         stuck = float(np.exp(-self.houses[-1, -1]))
         return [f"{stuck:.1%} of purchases are taken as stuck: nothing comes within {self.houses.shape[1] - 2} days"]
 

@@ -134,7 +134,7 @@ def test_nothing_to_replay_is_said():
     data = bf.Dataset.of({"order_lines": lines, "stock": stock})
     replayed = bf.replay(data, days=["2025-01-01", "2026-02-01"])
     assert len(replayed.scorecard) == 0
-    assert replayed.notes == ["no line was open on the past days that could be replayed"]
+    assert replayed.notes == ["no line of known stock was open on the past days that could be replayed"]
 
 
 def test_default_days_lie_before_the_last_one():

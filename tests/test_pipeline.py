@@ -135,3 +135,30 @@ def test_the_door_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_ordered_ahead_is_not_simulated_a_second_time():
+    """Every line is wanted ten days after its order: demand up to then is known, and no other comes."""
+    day = pd.Timestamp("2026-03-31")
+    placed = pd.date_range("2025-10-01", day, freq="D")
+    lines = pd.DataFrame({"order_id": [f"o{i}" for i in range(len(placed))], "item_id": "x", "qty": 2.0})
+    lines = lines.assign(line_id=lines["order_id"], ordered_at=placed, requested_date=placed + pd.Timedelta(days=10))
+    done = lines[lines["requested_date"] <= day]
+    shipped = pd.DataFrame({"line_id": done["line_id"], "shipped_at": done["requested_date"], "qty": 2.0})
+    stock = pd.DataFrame({"item_id": ["x"], "date": [day], "on_hand": [500.0]})
+    config = bf.Config(**QUICK, risk={"horizons": [10, 20]})
+    data = bf.load({"order_lines": lines, "shipments": shipped, "stock": stock}, config=config)
+    past = data.as_of(day)
+    demand = bf.forecast_demand(past)
+    assert (demand.unseen[1:11] == 0).all()
+    assert (demand.unseen[11:] == 1).all()
+    outcomes = bf.simulate(past, demand, bf.forecast_supply(past, bf.fit_lead_times(past)), seed=1)
+    new = outcomes.tally.risk["new_units"][0] / config.simulation.scenarios
+    assert new[0] == 20
+    assert 25 < new[1] < 55
+
+
+@pytest.mark.parametrize(("day", "seed"), [("yesterday", 1), ("1990-01-01", 1), (DAY, -1), (DAY, "x")])
+def test_days_and_seeds_that_cannot_be_meant(data, config, day, seed):
+    with pytest.raises(bf.BackorderForecastError, match=r"as_of|nothing is known|seed"):
+        bf.run(data, day, config, seed=seed)

@@ -26,7 +26,6 @@ from . import __version__
 from .errors import BackorderForecastError, InputError, UsageError
 
 if TYPE_CHECKING:
-    import pandas as pd
 
     from .config import Config
     from .dataset import Dataset
@@ -166,9 +165,9 @@ def cli() -> None:
 def sample(folder: Path, seed: int, talk: Talk) -> None:
     """Write a made-up company and a commented configuration to DIR."""
     from .sample import write_sample
-    from .synthetic import Spec
+    from .synthetic import sample_spec
 
-    rows = write_sample(folder, Spec(seed=seed))
+    rows = write_sample(folder, sample_spec(seed))
     told = (
         f"{len(rows)} tables, {sum(rows.values()):,} rows, in {folder}. Next: backorder-forecast run {folder}"
     )
@@ -263,24 +262,13 @@ def _run_into_folder(data: Dataset, settings: Settings, stage: Stages) -> tuple[
     from . import pipeline, storage
     from .report import render
 
-    as_of = _day(data, settings)
+    as_of = data.standing_day(settings.as_of)
     with storage.hold(data.config.output.out, as_of) as held:
         result = pipeline.run(data, as_of=as_of, progress=stage)
         stage("report")
         page = render(result)
         result = dataclasses.replace(result, manifest={**result.manifest, "timings": stage.timings()})
         return result, storage.write_run(result, held, files={storage.REPORT: page})
-
-
-def _day(data: Dataset, settings: Settings) -> pd.Timestamp:
-    import pandas as pd
-
-    if settings.as_of is None:
-        return data.default_as_of()
-    day, first = pd.Timestamp(settings.as_of), data.first_day()
-    if first is not None and day < first:
-        raise UsageError(f"nothing is known on {day.date()}: the first fact is of {first.date()}")
-    return day
 
 
 class Stages:

@@ -20,7 +20,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
@@ -418,7 +418,13 @@ def settings() -> Iterator[tuple[str, str, Any, str]]:
     for name, field in Config.model_fields.items():
         section = field.get_default(call_default_factory=True)
         for key, inner in type(section).model_fields.items():
-            yield name, key, getattr(section, key), inner.description or ""
+            yield name, key, getattr(section, key), f"{inner.description or ''}{_choices(inner.annotation)}"
+
+
+def _choices(annotation: Any) -> str:
+    """The texts that a setting may be, in words; nothing where it is no choice."""
+    options = [x for part in (annotation, *get_args(annotation)) if get_origin(part) is Literal for x in get_args(part)]
+    return f" One of: {', '.join(map(str, options))}." if options else ""
 
 
 def commented_toml(given: Mapping[str, Any] | None = None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -83,10 +84,22 @@ class Dataset:
         return f"Dataset({rows}; {len(self.rejected_rows):,} rejected)"
 
     def as_of(self, day: str | pd.Timestamp) -> Past:
-        """Return what was known at the end of a day."""
+        """Return what was known at the end of a day. Raises: ``UsageError`` for a day that is none."""
         from .past import rebuild
 
-        return rebuild(self, pd.Timestamp(day))
+        return rebuild(self, _day(day))
+
+    def standing_day(self, day: str | date | None) -> pd.Timestamp:
+        """Return the day to stand on: by default the latest one.
+
+        Raises: ``UsageError`` for a day that is none, or before the first fact.
+        """
+        if day is None:
+            return self.default_as_of()
+        wanted, first = _day(day), self.first_day()
+        if first is not None and wanted < first:
+            raise UsageError(f"nothing is known on {wanted.date()}: the first fact is of {first.date()}")
+        return wanted
 
     def default_as_of(self) -> pd.Timestamp:
         """Return the latest stock day that is not beyond the events, never asking the clock.
@@ -118,6 +131,13 @@ class Dataset:
     def _event_days(self) -> Iterator[np.ndarray]:
         for name in EVENTS:
             yield _days(self.tables[name][INPUT[name].dated or ""])
+
+
+def _day(day: str | date) -> pd.Timestamp:
+    try:
+        return pd.Timestamp(day)
+    except (ValueError, TypeError):
+        raise UsageError(f"as_of needs a calendar day such as 2026-06-30, got {day!r}") from None
 
 
 def _days(dates: pd.Series) -> np.ndarray:

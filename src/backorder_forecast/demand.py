@@ -37,7 +37,8 @@ class Demand:
 
     size: negative-binomial size of an average day, in counts of `unit`; theta: 1 − 1/φ; weekday [n × 7]:
     factors with mean 1, Monday first; levels [n × STRATA]: equally likely factors with mean 1; start_day,
-    end_day: demand comes on days start…end after the as-of day; classes: the priorities seen; class_share
+    end_day: demand comes on days start…end after the as-of day; unseen [horizon + 2]: share of the demand of each day
+    that is not known yet, as lines ordered for a later day; classes: the priorities seen; class_share
     [n × classes].
     """
 
@@ -52,6 +53,7 @@ class Demand:
     levels: np.ndarray
     start_day: np.ndarray
     end_day: np.ndarray
+    unseen: np.ndarray
     classes: np.ndarray
     class_share: np.ndarray
     half_life: float
@@ -138,7 +140,8 @@ def forecast_demand(past: Past) -> Demand:
     start, end = _on_sale(past)
     return Demand(
         past.skus, past.day, config.simulation.horizon_days, config.demand.period_days,
-        mean * (1 - theta) / theta, theta, unit, shape, _strata(strength), start, end, classes, share, half_life,
+        mean * (1 - theta) / theta, theta, unit, shape, _strata(strength), start, end, _unseen(past), classes, share,
+        half_life,
         (f"demand: memory with a half-life of {half_life:g} days", *_told_units(unit), *note),
     )  # fmt: skip
 
@@ -374,6 +377,17 @@ def _on_sale(past: Past) -> tuple[np.ndarray, np.ndarray]:
     start = np.nan_to_num(np.maximum(ahead, 1), nan=1.0)
     end = np.where(np.isnan(until), horizon, np.clip(until, 0, horizon))
     return start.astype(np.int64), end.astype(np.int64)
+
+
+def _unseen(past: Past) -> np.ndarray:
+    """Share of the lines wanted on each day 0…horizon + 1 from today that is not ordered yet, as in the past."""
+    lines, horizon = past.lines[past.lines["wanted_date"] <= past.day], past.config.simulation.horizon_days
+    ahead = (lines["wanted_date"] - lines["ordered_at"].dt.floor("D")).dt.days.to_numpy().clip(0, horizon + 2)
+    units = np.bincount(ahead, minlength=horizon + 3)
+    share: np.ndarray = np.cumsum(units)[: horizon + 2] / max(int(units.sum()), 1)
+    # of what is wanted on day h, that ordered at least h days ahead is known today
+    unseen = np.concatenate([[1.0], share[:-1]]) if len(lines) else np.ones(horizon + 2)
+    return np.where(unseen > 1 - 1e-9, 1.0, unseen)
 
 
 def _strata(shape: Any, strata: int = STRATA) -> np.ndarray:

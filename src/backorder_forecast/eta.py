@@ -120,7 +120,7 @@ def _slowest_of_order(outcomes: Outcomes) -> np.ndarray:
 def promise_state(promised: pd.Series, kept: pd.Series, past: Past) -> np.ndarray:
     """`none`, `late` (missed, or more likely missed than kept), `at_risk`, or `kept_likely`."""
     chance = kept.fillna(0.0)
-    missed = (promised < past.day) | (kept.notna() & (chance < 0.5))
+    missed = (promised <= past.day) | (kept.notna() & (chance < 0.5))
     low = chance < past.config.promise.at_risk_below
     nothing = promised.isna() | kept.isna() & ~missed
     state: np.ndarray = np.select([nothing, missed, low], ["none", "late", "at_risk"], "kept_likely")

@@ -14,7 +14,7 @@ from .demand import forecast_demand
 from .eta import line_eta
 from .law import Law
 from .lead_time import fit_lead_times
-from .past import Past, rebuild
+from .past import Past, rebuild, sku_codes
 from .queue import simulate
 from .streams import keys
 from .supply import forecast_supply
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .dataset import Dataset
 
 LEVELS = (0.1, 0.5, 0.9)
+_NOTHING = "no line of known stock was open on the past days that could be replayed"
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,15 @@ def replay(
     parts = [_one_day(rebuild(data, day, quick), then, seed) for day in sorted(chosen)]
     parts = [x for x in parts if len(x)]
     if not parts:
-        return Replay(empty("scorecard"), pd.DataFrame(), ["no line was open on the past days that could be replayed"])
+        return Replay(empty("scorecard"), pd.DataFrame(), [_NOTHING])
     lines = pd.concat(parts, ignore_index=True)
     return Replay(_scorecard(lines), lines.drop(columns=["u"]))
 
 
 def _one_day(past: Past, then: Past, seed: int) -> pd.DataFrame:
     """What was said of each line open on a past day, and what had happened by `then`."""
-    if past.lines.empty or not (past.lines["open_qty"] > 0).any():
+    waiting = past.lines[past.lines["open_qty"] > 0]
+    if past.stock["on_hand"].iloc[sku_codes(past, waiting)].isna().all():
         return pd.DataFrame()
     demand, lead_times = forecast_demand(past), fit_lead_times(past)
     outcomes = simulate(past, demand, forecast_supply(past, lead_times), seed=seed)
@@ -87,7 +89,9 @@ def what_happened(then: Past, line_id: pd.Series) -> tuple[np.ndarray, np.ndarra
     done = (lines["open_qty"] <= 0).to_numpy()
     cancelled_last = lines["last_cancelled_at"].notna() & ~(lines["last_shipped_at"] > lines["last_cancelled_at"])
     left = lines["last_shipped_at"].where(done & ~cancelled_last.to_numpy()).dt.floor("D")
-    seen = lines["last_cancelled_at"].where(done, then.day).fillna(then.day).dt.floor("D")
+    # cancellations come before the day's shipments: the day before was the last on which it waited
+    gone = lines["last_cancelled_at"].dt.floor("D") - pd.Timedelta(days=1)
+    seen = gone.where(done, then.day).fillna(then.day)
     return left.to_numpy(), seen.where(left.isna()).to_numpy()
 
 

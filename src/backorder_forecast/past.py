@@ -183,7 +183,6 @@ def _lines(past: Past) -> pd.DataFrame:
     ordered = frame["ordered_at"].dt.floor("D")
     wish = frame["requested_date"] if past.config.data.requested_date_is == "not_before" else ordered
     frame["wanted_date"] = wish.where(wish > ordered, ordered)
-    frame["first_promised_date"] = frame["promised_date"]
     _promises(frame, "line_id", past.tables["line_promises"], past.config)
     age = past.days_since(frame["wanted_date"])
     limit = past.config.queue.stale_line_days
@@ -198,16 +197,18 @@ def _open(units: pd.Series) -> pd.Series:
 
 def _promises(frame: pd.DataFrame, key: str, stated: pd.DataFrame, config: Config) -> None:
     """The promise in force (the latest stated) and the first one, from the row and the log of statements."""
+    on_row = frame["promised_date"].to_numpy()
+    moved = config.data.promised_date_is == "latest"
+    first_on_row = np.full(len(frame), np.datetime64("NaT", "us")) if moved else on_row
+    frame["first_promised_date"] = first_on_row
     if stated.empty:
         return
     stated = stated.sort_values([key, "stated_at", "promised_date"], kind="stable")
     by_key, wanted = stated.set_index(key)["promised_date"], frame[key].array
     latest = by_key[~by_key.index.duplicated(keep="last")].reindex(wanted)
     first = by_key[~by_key.index.duplicated()].reindex(wanted)
-    on_row = frame["promised_date"].to_numpy()
     frame["promised_date"] = np.where(latest.isna(), on_row, latest.to_numpy())
-    use_row = first.isna() if config.data.promised_date_is == "latest" else ~np.isnat(on_row) | first.isna()
-    frame["first_promised_date"] = np.where(use_row, on_row, first.to_numpy())
+    frame["first_promised_date"] = np.where(np.isnat(first_on_row), first.to_numpy(), first_on_row)
 
 
 def _purchases(past: Past) -> pd.DataFrame:
@@ -221,7 +222,6 @@ def _purchases(past: Past) -> pd.DataFrame:
     by_item = past.tables["items"].drop_duplicates("item_id").set_index("item_id")["supplier_id"]
     known = frame["supplier_id"].where(frame["supplier_id"].notna(), frame["item_id"].map(by_item))
     frame["supplier_id"] = known.fillna("unknown").astype(TEXT)
-    frame["first_promised_date"] = frame["promised_date"]
     _promises(frame, "po_line_id", past.tables["purchase_promises"], past.config)
     return frame
 

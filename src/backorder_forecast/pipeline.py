@@ -11,6 +11,7 @@ import pandas as pd
 from . import eta, evaluate, reorder, risk
 from .config import Config
 from .demand import Demand, forecast_demand
+from .errors import UsageError
 from .lead_time import LeadTimes, fit_lead_times
 from .past import Past, rebuild, sku_codes
 from .policy import set_policies
@@ -37,13 +38,15 @@ def run(
 ) -> Run:
     """Do the main job on what was known at the end of `as_of` (default: the latest day of the data).
 
-    `demand` and `lead_times` replace those stages. Raises: ``UsageError`` for a day that is none.
+    `demand` and `lead_times` replace those stages. Raises: ``UsageError`` for a day that is none or before the first
+    fact, or a seed that is none.
     """
     config = config or data.config
     seed = config.simulation.seed if seed is None else seed
     say = progress or (lambda stage: None)
-    day = data.default_as_of() if as_of is None else pd.Timestamp(as_of)
-    past = rebuild(data, day, config)
+    if not isinstance(seed, int) or seed < 0:
+        raise UsageError(f"seed is a whole number from 0 on, got {seed!r}")
+    past = rebuild(data, data.standing_day(as_of), config)
     told = _Told(past, seed)
     if "order_lines" in past.given:
         say("demand")
@@ -66,18 +69,20 @@ def _simulate(past: Past, demand: Demand | None, lead_times: LeadTimes | None, s
     assert demand is not None
     assert lead_times is not None
     policies = set_policies(past, demand, lead_times)
-    supply = forecast_supply(past, lead_times)
+    supply, paths = forecast_supply(past, lead_times), _worth_drawing(past, demand)
     return simulate(
-        past, demand, supply, seed=seed, policies=policies, service=learn_service(past), paths=_worth_drawing(past)
+        past, demand, supply, seed=seed, policies=policies, service=learn_service(past), paths=paths
     )
 
 
-def _worth_drawing(past: Past) -> np.ndarray:
-    """The SKUs with the most units waiting: their projected stock is recorded for the report."""
+def _worth_drawing(past: Past, demand: Demand) -> np.ndarray:
+    """The SKUs whose projected stock is recorded for the report: most units waiting, then least stock for demand."""
     waiting = past.lines[past.lines["open_qty"] > 0]
     units = np.bincount(sku_codes(past, waiting), waiting["open_qty"], len(past.skus))
-    units[past.stock["on_hand"].isna().to_numpy()] = -1.0
-    order = np.argsort(-units, kind="stable")
+    on_hand = past.stock["on_hand"].to_numpy()
+    units[np.isnan(on_hand)] = -1.0
+    lacking = 28.0 * demand.mean_per_day() - np.nan_to_num(on_hand)
+    order = np.lexsort((-lacking, -units))
     return order[units[order] >= 0][: past.config.report.charts]
 
 
@@ -130,7 +135,9 @@ class _Told:
 
     def _notes_of_queue(self, outcomes: Outcomes) -> list[str]:
         service, policies, stock = outcomes.service, outcomes.policies.frame, self.past.stock
+        learned = self.past.config.queue.patience == "learned"
         patience = f"customers who wait leave with a chance of {service.hazard:.2%} a day, as in the past"
+        patience = patience if learned else "customers wait as long as it takes (queue.patience)"
         unknown = stock["on_hand"].isna()
         reasons = stock.loc[unknown, "reason"].value_counts().sort_index()
         told = "; ".join(f"{count}: {reason}" for reason, count in reasons.items())

@@ -270,7 +270,7 @@ class _Builder:
         return kernel.Problem(
             sku, line, class_from, np.ascontiguousarray(demand.class_share[rows]),
             text_hashes([f"class {c}" for c in demand.classes]),
-            np.ascontiguousarray(demand.weekday[rows]), np.ascontiguousarray(demand.levels[rows]),
+            np.ascontiguousarray(demand.weekday[rows]), demand.unseen, np.ascontiguousarray(demand.levels[rows]),
             self._line_draws(), self.supply.purchases["open_qty"].to_numpy(float)[self.po_rows].copy(),
             np.ascontiguousarray(self.supply.draws(self.scenarios, self.seed)[self.po_rows]), self._new_lead(),
             calendar, working_days, self._receive_on(), component,

@@ -403,7 +403,7 @@ OUTPUT: dict[str, Table] = dict([
         _out("service_measure", "text", "What the target measures.", allowed=_MEASURES),
         _out("service_target", "prob", "The target."), _out("expected_service", "prob", "By calculation."),
         _out("expected_stock", "quantity", "Mean stock, by calculation.", least=0),
-        _out("simulated_service", "prob", "By simulation; empty: not simulated."),
+        _out("simulated_service", "prob", "Of the policy in force, over the simulated days; empty: not simulated."),
         *(_out(f"current_{name}", "quantity", "Of the present policy; empty: none stated.")
           for name in ("reorder_point", "order_qty", "order_up_to")),
         _out("current_expected_service", "prob", "What the present policy delivers."),

@@ -83,12 +83,12 @@ def test_it_shows_the_first_rows_and_then_all(page: Any) -> None:
 
 def test_it_sorts_numbers_as_numbers_and_empty_last(page: Any) -> None:
     page.click("#line-eta .bar button")
-    page.click("#line-eta th button:text-is('Kept')")
-    head = page.locator("#line-eta th", has_text="Kept")
+    page.click("#line-eta th button:text-is('Chance kept')")
+    head = page.locator("#line-eta th", has_text="Chance kept")
     assert head.get_attribute("aria-sort") == "ascending"
     kept = shown(page, 1 + page.evaluate("(head) => head.cellIndex", head.element_handle()))
     assert kept == ["0 %"] * 3 + ["2 %"] * 3 + ["61 %"] * 3
-    page.click("#line-eta th button:text-is('Kept')")
+    page.click("#line-eta th button:text-is('Chance kept')")
     assert head.get_attribute("aria-sort") == "descending"
     assert shown(page, 1 + page.evaluate("(head) => head.cellIndex", head.element_handle()))[0] == "61 %"
     for _ in range(2):  # whichever way it is sorted, a line without a date stands last

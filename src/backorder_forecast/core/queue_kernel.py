@@ -101,6 +101,7 @@ class Problem(NamedTuple):
     class_share: np.ndarray  # f8 [n, C]: share of each class in future demand
     class_salt: np.ndarray  # u8 [C]
     weekday: np.ndarray  # f8 [n, 7]: factors with mean 1, Monday first
+    unseen: np.ndarray  # f8 [H + 2]: share of a day's demand that is not known beforehand as lines wanted later
     levels: np.ndarray  # f8 [n, M]: equally likely demand levels, mean 1
     line_draw: np.ndarray  # LINE_DRAW [lines, K]
     po_qty: np.ndarray  # f8 [purchases]
@@ -379,7 +380,9 @@ def demand_units(p: Problem, g: int, c: int, size: float, zero: float, day: int,
     """Units newly ordered from SKU g by class c on this day: keyed by SKU, class, scenario and calendar day."""
     sku = p.sku[g]
     u = uniform(mix(sku.key ^ p.class_salt[c]), k, p.first_ordinal + day - 1)
-    if zero > 0.0 and u <= zero:
+    if p.unseen[day] < 1.0:
+        size *= p.unseen[day]
+    elif zero > 0.0 and u <= zero:
         return 0.0
     return sku.unit * negative_binomial(size, sku.theta, u)
 
@@ -737,7 +740,8 @@ def _example() -> tuple[Problem, Tally, _State]:
         return np.zeros((1,) * axes, dtype)
 
     problem = Problem(
-        one(SKU), one(LINE), one("i8", 2), one("f8", 2), one("u8"), one("f8", 2), one("f8", 2), one(LINE_DRAW, 2),
+        one(SKU), one(LINE), one("i8", 2), one("f8", 2), one("u8"), one("f8", 2), one("f8"), one("f8", 2),
+        one(LINE_DRAW, 2),
         one("f8"), one(PURCHASE_DRAW, 2), one("f8", 2), one(CALENDAR, 2), one("i8", 2), one("i8"), one(COMPONENT),
         one("i8"),
         one("i8"), 1, 1, 0, 1, True,

@@ -103,7 +103,7 @@ def _purchase_figures(purchases: pd.DataFrame, run: Run) -> list[Figure]:
     of_whom = f"of {suppliers:,} supplier{'s' * (suppliers != 1)}"
     if purchases["promised_date"].isna().all():
         return [Figure("open purchases", len(purchases), detail=f"lines {of_whom}; no date is stated")]
-    overdue = int((purchases["overdue_days"] > 0).sum())
+    overdue = int((purchases["promised_date"] <= run.as_of).sum())
     detail = f"of {len(purchases):,} open lines {of_whom}"
     return [Figure("purchases overdue", overdue, detail=detail, tone="warn" if overdue else "good")]
 
@@ -231,15 +231,16 @@ def _purchases(run: Run, look: Look) -> Section:
     if purchases is None:
         return Section("purchases", title, missing=_why(run, "purchase_eta"))
     frame = described(purchases, run)
-    overdue = frame[frame["overdue_days"] > 0].sort_values(
-        ["overdue_days", "po_line_id"], ascending=[False, True]
+    missed = frame["promised_date"] <= run.as_of
+    overdue = frame[missed].sort_values(
+        ["p50_date", "overdue_days", "po_line_id"], ascending=[True, False, True], na_position="last"
     )
-    others = frame[~(frame["overdue_days"] > 0)].sort_values(
+    others = frame[~missed].sort_values(
         ["late_prob", "p50_date", "po_line_id"], ascending=[False, True, True]
     )
     lead = (
-        "Purchases past their stated date, the longest overdue first; then all others, "
-        "the likeliest to be late first. Dates are those of the last open unit."
+        "Purchases whose stated date has come: first those that may still be hurried, last those that may never "
+        "come; then all others, the likeliest to be late first. Dates are those of the last open unit."
     )
     source, caption = "purchase_eta", "Other open purchase lines"
     tables = [

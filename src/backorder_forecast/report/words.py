@@ -23,7 +23,7 @@ LINES = (
     Shown("value", "Value", "money", "Open quantity at its selling price.", optional=True),
     Shown("status", "Status", "badge"),
     Shown("promised_date", "Promised", "date", "The date now in force.", optional=True),
-    Shown("on_time_prob", "Kept", "percent", "Chance of keeping the promise.", optional=True),
+    Shown("on_time_prob", "Chance kept", "percent", "Chance of keeping the promise.", optional=True),
     Shown("p50_date", "Ships p50", "date", _P50),
     Shown("p90_date", "Ships p90", "date", _P90),
     Shown("waits", "Waits for"),
@@ -70,7 +70,7 @@ ORDERS = (
     Shown("safety_stock", "Safety stock", "qty"),
     Shown("lead_time_demand_mean", "Lead-time demand", "qty", "Mean over the lead time and review."),
     Shown("expected_service", "Service", "percent", "By calculation."),
-    Shown("simulated_service", "Simulated", "percent", "The same by simulation.", optional=True),
+    Shown("simulated_service", "Simulated now", "percent", "Of the present setting, by simulation.", optional=True),
     Shown("reason", "Why", "long", optional=True),
 )
 POLICIES = (

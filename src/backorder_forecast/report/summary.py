@@ -198,8 +198,8 @@ def _run_out(run: Run, look: Look) -> Section:
     shown = frame[~(frame["prob"] < WORTH_SHOWING)]
     names = words.risk_columns(_horizons(run), horizon)
     lead = (
-        f"Chance that a unit wanted within the horizon finds no stock, sorted by {horizon} days. “Nothing "
-        "ordered” counts purchases already placed; “with planned” adds those that the policies would place."
+        f"Chance that a unit wanted within so many days finds no stock, sorted by {horizon} days; with the purchases "
+        "already placed alone and, “with planned”, with those that the policies would place."
     )
     none = f"No item has a chance of {WORTH_SHOWING:.0%} or more."
     caption = "Items by the chance of a new backorder"

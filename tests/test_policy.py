@@ -23,7 +23,8 @@ def demand_of(mean, ratio, levels=None, unit=1.0):
     levels = np.ones((n, 1)) if levels is None else np.asarray(levels, float)
     units = np.full(n, unit)
     return Demand(skus, DAY, 180, 7, mean / units / (ratio - 1), 1 - 1 / ratio, units, np.ones((n, 7)), levels,
-                  np.ones(n, np.int64), np.full(n, 180), np.ones(182), np.zeros(1, np.int64), np.ones((n, 1)), 60.0)  # fmt: skip
+                  np.ones(n, np.int64), np.full(n, 180), np.ones(182), np.zeros(1, np.int64), np.ones((n, 1)),
+                  60.0)  # fmt: skip
 
 
 def lead_times_of(*pmfs, pairs=None):

@@ -25,7 +25,7 @@ run: $(STAMP)
 	$(BIN)/backorder-forecast run data/sample --out reports
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 check: $(STAMP)
 	$(BIN)/ruff check src tests benchmarks

@@ -189,7 +189,8 @@ def demand_forecast() -> pd.DataFrame:
         part["mean"] = mean
         for name, factor in zip(LEVELS, range(1, 9), strict=True):
             part[name] = np.floor(mean * factor / 4)
-        part["model"] = "negative_binomial"
+        part["statistical_mean"] = part["mean"]
+        part["model"] = "100 % steady level"
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -127,6 +128,12 @@ def test_a_held_folder_is_exit_5(invoke: Invoke, source: Path, chain: dict[str, 
         (("show", "nowhere", "--order", "1"), 2, "not a run folder"),
         (("show", "nowhere"), 2, "exactly one of --order, --line, --customer"),
         (("report", "nowhere"), 2, "not a run folder"),
+        (("backtest",), 2, "Missing argument"),
+        (("backtest", "nowhere"), 3, "there is no such file or folder"),
+        (("backtest", "source", "--stage", "demnd"), 2, "there is no stage 'demnd' to replay; did you mean 'demand'?"),
+        (("backtest", "source", "--stage", "lead_time"), 2, "cannot be replayed alone yet; stages: line_eta, demand"),
+        (("backtest", "source", "--days", "0"), 2, "--days"),
+        (("backtest", "source", "--spacing", "-7"), 2, "--spacing"),
     ],
 )
 def test_what_cannot_be_meant_is_one_message(
@@ -209,6 +216,101 @@ def test_validate_of_what_cannot_be_used(invoke: Invoke, source: Path) -> None:
     assert err.startswith("Error: ")
 
 
+@pytest.fixture
+def weekly(source: Path) -> Path:
+    """The source with settings under which its 25 days suffice."""
+    (source / "backorder.toml").write_text("[demand]\nlead_days = 7\n[simulation]\nscenarios = 20\nhorizon_days = 30\n")
+    return source
+
+
+def test_backtest_of_demand_says_and_writes_how_good_it_was(invoke: Invoke, weekly: Path) -> None:
+    code, out, err = invoke("backtest", weekly, "--stage", "demand", "--days", 2, "--spacing", 5)
+    folder = Path("reports") / "backtest-demand-2026-06-30"
+    assert (code, err) == (0, "")
+    assert out.startswith("demand, replayed on 2026-06-18, 2026-06-23\n")
+    head = next(line for line in out.splitlines() if "vs historical" in line)
+    assert head.split()[:2] == ["cases", "loss"]
+    assert re.search(r"^seconds a day +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+ *$", out, re.MULTILINE)
+    assert out.endswith(f"Backtest: {folder}\n")
+    assert sorted(path.name for path in folder.iterdir() if path.is_file()) == [
+        "calibration.png", "manifest.json", "replay_demand.parquet", "scorecard.parquet", "scores.png", "summary.txt",
+    ]  # fmt: skip
+    assert (folder / "summary.txt").read_text() == out.split("\n\nBacktest: ")[0] + "\n"
+    opened = open_run(folder)
+    assert opened.as_of == DAY
+    # units 1 + k were wanted on June 1 + k, until the 25th
+    assert opened.replay_demand["came_qty"].tolist() == [19 + 20 + 21 + 22 + 23 + 24 + 25, 24 + 25]
+    assert set(opened.scorecard["stage"]) == {"demand"}
+    assert opened.manifest["seconds_per_day"].keys() >= {"ours", "historical", "naive", "seasonal_naive"}
+    assert opened.manifest["timings"].keys() == {"load", "replay", "report"}
+
+
+def test_backtest_again_replaces_the_folder_and_changes_no_table(invoke: Invoke, weekly: Path) -> None:
+    call = ("backtest", weekly, "--stage", "demand", "--days", 1, "--spacing", 7)
+    folder = Path("reports") / "backtest-demand-2026-06-30"
+    invoke(*call)
+    first = contents(folder, "*.p*")
+    (folder / "stray").write_text("")
+    assert invoke(*call, "--quiet") == (0, "", "")
+    assert contents(folder, "*.p*") == first
+    assert not (folder / "stray").exists()
+    with storage.hold_folder(folder):
+        code, _, err = invoke(*call)
+    assert (code, err.startswith("Error: another run is writing to reports/backtest-demand-2026-06-30")) == (5, True)
+    assert contents(folder, "*.p*") == first
+
+
+def test_backtest_as_json_is_the_scorecard(invoke: Invoke, weekly: Path) -> None:
+    code, out, err = invoke("backtest", weekly, "--stage", "demand", "--as-of", "2026-06-24", "--spacing", 7, "--json")
+    told = json.loads(out)
+    assert (code, err) == (0, "")
+    assert told["days"] == ["2026-06-03", "2026-06-10", "2026-06-17"]  # of four days the first was before all
+    assert told["notes"][0] == "on 1 of 4 days there was nothing to judge"
+    rows = {(row["metric"], row["segment"]): row for row in told["scorecard"]}
+    assert rows["quantile_loss", "all"]["n"] == 3
+    assert rows["quantile_loss_saved_naive", "all"]["baseline"] == "naive"
+    assert [row["level"] for row in told["calibration"]][-1] == 0.99
+    assert Path(told["folder"]).name == "backtest-demand-2026-06-24"
+
+
+def test_backtest_of_lines_is_what_it_does_if_nothing_is_said(invoke: Invoke, weekly: Path) -> None:
+    code, out, err = invoke("backtest", weekly, "--days", 1, "--spacing", 7)
+    assert (code, err) == (3, "Error: nothing can be replayed: no line of known stock was open on the past days that "
+                              "could be replayed\n")  # fmt: skip
+    stock = (weekly / "stock.csv").read_text()
+    (weekly / "stock.csv").write_text(stock + "bolt,2026-05-31,0\n")
+    code, out, err = invoke("backtest", weekly, "--days", 1, "--spacing", 7, "--as-of", "2026-06-30")
+    assert (code, err) == (0, "")
+    assert out.startswith("line_eta, replayed on 2026-06-23\n")
+    assert len(open_run(Path("reports") / "backtest-line_eta-2026-06-30").replay_line_eta) == 23
+
+
+def test_backtest_of_nothing_is_said(invoke: Invoke, weekly: Path) -> None:
+    code, out, err = invoke("backtest", weekly, "--stage", "demand", "--spacing", 200)
+    assert (code, out) == (3, "")
+    assert err.startswith("Error: nothing can be replayed: no order line was known")
+    (weekly / "backorder.toml").write_text("[replay]\ndays = 0\n")
+    code, out, err = invoke("backtest", weekly, "--stage", "demand")
+    assert (code, err) == (2, "Error: replay.days is 0, so there is nothing to do: say --days\n")
+    assert not list(Path("reports").glob("[!.]*"))
+
+
+@pytest.mark.slow
+def test_backtest_of_the_sample(invoke: Invoke) -> None:
+    code, out, err = invoke("backtest", ROOT / "data" / "sample", "--stage", "demand", "--json")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert told["days"] == ["2026-03-10", "2026-04-07", "2026-05-05", "2026-06-02"]
+    rows = {(row["metric"], row["segment"]): row for row in told["scorecard"]}
+    for name in ("historical", "seasonal_naive", "naive"):
+        saved = rows[f"quantile_loss_saved_{name}", "all"]
+        assert saved["value"] > 2 * saved["standard_error"], name
+    for metric, level in (("coverage_p90", 0.9), ("coverage_p95", 0.95), ("coverage_p99", 0.99)):
+        covered = rows[metric, "all"]
+        assert abs(covered["value"] - level) < 3 * covered["standard_error"], metric
+    assert {segment for _, segment in rows} >= {"all", "smooth", "erratic", "intermittent", "lumpy"}
+
+
 def test_help_is_there_at_once() -> None:
     began = time.perf_counter()
     command = [sys.executable, "-X", "importtime", "-m", "backorder_forecast.cli", "run", "--help"]
@@ -219,11 +321,11 @@ def test_help_is_there_at_once() -> None:
     assert not loaded & {"numpy", "pandas", "pyarrow", "matplotlib", "numba", "pydantic", "rich", "jinja2"}
 
 
-@pytest.mark.parametrize("verb", ["promise", "what-if", "backtest"])
+@pytest.mark.parametrize("verb", ["promise", "what-if"])
 def test_what_a_later_version_brings_is_said_to_be_absent(verb: str, invoke: Invoke) -> None:
     code, out, err = invoke(verb, "anything", "--item", "7")
     assert (code, out) == (2, "")
-    assert f"{verb!r} is not built yet; there are report, run" in err
+    assert f"{verb!r} is not built yet; there are backtest, report, run" in err
 
 
 def test_a_day_before_the_first_fact_cannot_be_meant(invoke: Invoke, source: Path) -> None:

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 import backorder_forecast as bf
-from backorder_forecast.demand import _at_least, _strata, forecast_demand
+from backorder_forecast.demand import forecast_demand
+from backorder_forecast.methods.smoothing import SHARES
 
 DAY = pd.Timestamp("2026-03-31")  # a Tuesday
 
@@ -31,6 +31,19 @@ def counts(rng, mean, ratio, days):
     return rng.negative_binomial(np.maximum(mean, 1e-9) / (ratio - 1), 1 / ratio)
 
 
+def doubt(demand):
+    """Standard deviation of each level over its mean."""
+    return np.sqrt(demand.levels**2 @ SHARES - 1.0)
+
+
+def by_weekday(demand):
+    """Mean demand of each day of the week, Monday first, over that of a day [n × 7]."""
+    mean = np.stack([demand.total(1, first=day).mean() for day in range(1, 29)], axis=1)
+    days = (DAY.day_of_week + np.arange(1, 29)) % 7
+    week = np.stack([mean[:, days == w].mean(axis=1) for w in range(7)], axis=1)
+    return week / week.mean(axis=1, keepdims=True)
+
+
 def items(n, **columns):
     return pd.DataFrame({"item_id": [f"i{k:03d}" for k in range(n)]} | columns)
 
@@ -45,7 +58,7 @@ def test_means_and_dispersion_are_recovered(ratio, open_days):
     found = demand.mean_per_day()
     assert found.sum() == pytest.approx(true.sum(), rel=0.02)
     # the stated doubt about the level is the true one: errors in units of its standard deviation
-    sd = demand.levels.std(axis=1) * found
+    sd = doubt(demand) * found
     z = (found - true) / sd
     assert 0.8 < np.sqrt((z**2).mean()) < 1.25
     # a little low where few days are seen: estimates are skewed, and shrunk to their median
@@ -58,16 +71,15 @@ def test_a_weekday_shape_is_recovered():
     weekday = (DAY.day_of_week - np.arange(400)[::-1]) % 7
     means = rng.uniform(0.5, 3, 60)
     demand = fitted(order_lines=ordered(counts(rng, means[:, None] * shape[weekday], 1.8, 400)))
-    assert demand.weekday.mean(axis=0) == pytest.approx(shape, abs=0.06)
-    assert demand.weekday.sum(axis=1) == pytest.approx(np.full(60, 7.0))
-    tuesday, sunday = DAY + pd.Timedelta(days=7), DAY + pd.Timedelta(days=5)
+    assert by_weekday(demand).mean(axis=0) == pytest.approx(shape, abs=0.06)
     daily = fitted(order_lines=ordered(counts(rng, means[:, None] * shape[weekday], 1.8, 400)),
-                   config={"demand": {"period_days": 1}}).periods  # fmt: skip
+                   config={"demand": {"period_days": 1}})  # fmt: skip
     by_day = pd.Series(daily.mean()).groupby(daily.index["date"]).sum()
+    tuesday, sunday = DAY + pd.Timedelta(days=7), DAY + pd.Timedelta(days=5)
     assert by_day[tuesday] == pytest.approx(1.4 * means.sum(), rel=0.06)
     assert by_day[sunday] < 0.02 * means.sum()
     flat = fitted(order_lines=ordered(counts(rng, means, 1.8, 99)), config={"demand": {"weekday_shape": False}})
-    assert (flat.weekday == 1).all()
+    assert by_weekday(flat) == pytest.approx(np.ones((60, 7)), abs=0.01)
 
 
 def test_little_history_leans_on_the_panel():
@@ -86,8 +98,7 @@ def test_little_history_leans_on_the_panel():
     assert 0 < mean[1] < mean[0]
     assert 10 * mean[1] < mean[40] < typical  # two days of silence say less than ten months
     assert mean[41] == pytest.approx(typical, rel=0.05)  # not on sale yet: the panel's
-    doubt = demand.levels.std(axis=1)
-    assert doubt[41] > doubt[0] > 3 * doubt[5]
+    assert doubt(demand)[41] > doubt(demand)[0] > 3 * doubt(demand)[5]
 
 
 def test_large_and_lumpy_items_are_not_drawn_to_small_ones():
@@ -98,14 +109,16 @@ def test_large_and_lumpy_items_are_not_drawn_to_small_ones():
     assert found[50:] == pytest.approx(history[50:].mean(axis=1), rel=0.25)
 
 
-def test_one_half_life_for_the_panel_follows_a_changing_level():
+def test_the_memory_follows_a_changing_level():
     rng = np.random.default_rng(4)
     level = np.concatenate([np.full(400, 0.5), np.full(120, 3.0)])
     steady, moved = counts(rng, np.full(50, 2.0), 1.5, 520), counts(rng, np.tile(level, (50, 1)), 1.5, 520)
     slow, fast = fitted(order_lines=ordered(steady)), fitted(order_lines=ordered(moved))
-    assert fast.half_life < slow.half_life
+    long = [x for x in slow.names if x.endswith((" 448 days", " 896 days", "steady level", "occurrence and size"))]
+    assert slow.models[long].sum(axis=1).mean() > 0.6
+    assert fast.models[long].sum(axis=1).mean() < 0.3
     assert fast.mean_per_day().mean() == pytest.approx(3.0, rel=0.1)
-    assert fast.notes[0] == f"demand: memory with a half-life of {fast.half_life:g} days"
+    assert fast.notes[0].startswith("demand: models of items with demand in ")
 
 
 def weekly_stock(rng, true, ratio, days, cover):
@@ -135,16 +148,16 @@ def test_lost_demand_is_seen_through_stock_outs(cover, share):
     for seed in range(2):
         rng = np.random.default_rng(seed)
         true = rng.uniform(0.3, 4, 60)
-        _, sold, left = weekly_stock(rng, true, 2.0, 364, cover)
+        asked, sold, left = weekly_stock(rng, true, 2.0, 364, cover)
         assert (left <= 0).mean() == pytest.approx(share, abs=0.03)
         tables = {"order_lines": ordered(sold), "stock": counted(left)}
         demand = fitted(**tables, items=items(60, unmet_demand="lost"))
-        bias.append(demand.mean_per_day().sum() / true.sum() - 1)
+        bias.append(demand.mean_per_day().sum() / asked.mean(axis=1).sum() - 1)
         spread.append(np.median(1 / (1 - demand.theta)))
         waits = fitted(**tables, items=items(60, unmet_demand="backorder"))
         plain.append(waits.mean_per_day().sum() / true.sum() - 1)
         assert "at least what was sold" in demand.notes[-1]
-        assert len(waits.notes) == 1  # nothing is corrected where demand waits
+        assert not any("at least" in x for x in waits.notes)  # nothing is corrected where demand waits
     assert abs(np.mean(bias)) < 0.015
     assert np.mean(plain) < -0.5 * share  # what the correction is for
     assert np.mean(spread) == pytest.approx(2.0, rel=0.12)
@@ -187,25 +200,6 @@ def test_in_stock_flags_count_where_quantities_are_missing():
     assert by_flag == pytest.approx(by_qty, rel=1e-9)
 
 
-@pytest.mark.parametrize(("mean", "ratio", "least"), [(2.0, 1.5, 0), (2.0, 1.5, 3), (0.3, 4.0, 2), (30.0, 6.0, 45)])
-def test_expectations_beyond_what_was_sold(mean, ratio, least):
-    law = stats.nbinom(mean / (ratio - 1), 1 / ratio)
-    y = np.arange(least, 3000)
-    expected = [(y**k * law.pmf(y)).sum() / law.pmf(y).sum() for k in (1, 2)]
-    found = _at_least(np.array([float(least)]), np.array([mean]), np.array([ratio]))
-    assert [x[0] for x in found] == pytest.approx(expected, rel=1e-9)
-
-
-def test_strata_are_means_of_equal_shares_of_a_gamma():
-    found = _strata(np.array([0.5, 3.0, 400.0]))
-    assert found.mean(axis=1) == pytest.approx([1, 1, 1])
-    assert (np.diff(found, axis=1) > 0).all()
-    draws = np.sort(np.random.default_rng(8).gamma(3.0, 1 / 3, 800_000)).reshape(found.shape[1], -1)
-    assert found[1] == pytest.approx(draws.mean(axis=1), rel=0.01)
-    # what they leave out of the variance is what lies within the strata: most of it in the last one
-    assert found.var(axis=1) == pytest.approx(1 / np.array([0.5, 3.0, 400.0]), rel=0.2)
-
-
 def test_quantities_stay_whole_or_in_the_smallest_step_seen():
     rng = np.random.default_rng(9)
     history = counts(rng, np.full(3, 2.0), 2.0, 200).astype(float)
@@ -213,8 +207,8 @@ def test_quantities_stay_whole_or_in_the_smallest_step_seen():
     history[2] *= 500.0
     demand = fitted(order_lines=ordered(history))
     assert demand.unit.tolist() == [1.0, 0.01, 10.0]
-    assert "2 items at locations are counted in steps of 0.01, 10" in demand.notes[1]
-    table = demand.table()
+    assert "demand: 2 items at locations are counted in steps of 0.01, 10, not of 1" in demand.notes
+    table = demand.output()
     quantiles = table.filter(regex=r"^p\d+").set_index(table.item_id)
     for item, unit in zip(["i000", "i001", "i002"], demand.unit, strict=True):
         steps = quantiles.loc[item].to_numpy() / unit
@@ -235,30 +229,38 @@ def test_the_end_and_the_beginning_of_an_item():
     known = items(5, discontinued_date=ends, introduced_date=starts)
     config = {"demand": {"period_days": 1, "weekday_shape": False}}
     demand = fitted(order_lines=ordered(history), stock=stock, items=known, config=config)
-    law = demand.periods
-    mean = law.index.assign(mean=law.mean()).pivot_table("mean", "date", "item_id")
+    mean = demand.index.assign(mean=demand.mean()).pivot_table("mean", "date", "item_id")
     sold = mean > 0
     first, last = sold.idxmax(), sold[::-1].idxmax()
     assert first["i000"] == starts[0]
     assert last["i000"] == DAY + pd.Timedelta(days=180)
     assert last["i001"] == ends[1] - pd.Timedelta(days=1)  # nothing from its last date on
     assert not sold[["i002", "i003", "i004"]].any().any()
-    assert demand.total(1, 180).quantile([0.99])["p99"].tolist()[2:] == [0, 0, 0]
-    assert demand.total(11, 60).mean()[1] == 0
+    assert demand.total(180).quantile([0.99])["p99"].tolist()[2:] == [0, 0, 0]
+    assert demand.total(50, first=11).mean()[1] == 0
 
 
-@pytest.mark.parametrize("days", [(1, 7), (3, 3), (1, 45)])
-def test_sums_over_days_have_the_frequencies_of_simulated_days(days):
+@pytest.mark.parametrize(("first", "days"), [(1, 7), (3, 1), (1, 45)])
+def test_sums_over_days_have_the_frequencies_of_simulated_days(first, days):
+    """Days drawn as the queue simulation draws them: a stratum of the level, then one day after another."""
     rng = np.random.default_rng(11)
     history = counts(rng, np.array([0.2, 1.0, 6.0]), 2.5, 90)
-    demand = fitted(order_lines=ordered(history))
-    draws, n = np.zeros((3, 60_000)), 60_000
-    level = demand.levels[:, rng.integers(0, demand.levels.shape[1], n)]
-    for day in range(days[0], days[1] + 1):
-        factor = demand.weekday[:, (DAY + pd.Timedelta(days=day)).day_of_week]
-        size = (demand.size * factor)[:, None] * level
-        draws += rng.negative_binomial(np.maximum(size, 1e-9), (1 - demand.theta)[:, None])
-    law = demand.total(*days)
+    demand, n = fitted(order_lines=ordered(history)), 60_000
+    draws = np.zeros((3, n))
+    stratum, apart = rng.choice(len(SHARES), (2, 3, n), p=SHARES), rng.random((3, n)) < demand.apart[:, None]
+    level = np.take_along_axis(demand.levels, stratum[0], axis=1)
+    chance = np.take_along_axis(demand.chance, stratum[1], axis=1)
+    for day in range(first, first + days):
+        factor = demand.factors[demand.profile, day] * demand.weekday[:, (DAY + pd.Timedelta(days=day)).day_of_week]
+        size = np.maximum((demand.size * factor)[:, None] * level, 1e-9)
+        smooth = rng.negative_binomial(size, (1 - demand.theta)[:, None])
+        seldom = np.zeros((3, n))
+        for i in np.flatnonzero(demand.apart):
+            mine = slice(demand.size_start[i], demand.size_start[i + 1])
+            at = np.searchsorted(demand.size_cum[mine], rng.random(n))
+            seldom[i] = (rng.random(n) < chance[i] * factor[i]) * demand.size_value[mine][at]
+        draws += np.where(apart, seldom, smooth)
+    law = demand.total(days, first=first)
     assert draws.mean(axis=1) == pytest.approx(law.mean(), rel=0.03)
     assert draws.var(axis=1) == pytest.approx(law.variance(), rel=0.08)
     for x in (0, 2, 10, 40):
@@ -269,11 +271,10 @@ def test_periods_add_up_to_the_horizon():
     rng = np.random.default_rng(12)
     demand = fitted(order_lines=ordered(counts(rng, np.full(2, 2.0), 2.0, 100)),
                     config={"simulation": {"horizon_days": 30}})  # fmt: skip
-    law = demand.periods
-    assert law.index.days.tolist() == [7, 7, 7, 7, 2] * 2
-    assert law.index.date.iloc[4] == DAY + pd.Timedelta(days=29)
-    assert law.mean().reshape(2, 5).sum(axis=1) == pytest.approx(demand.total(1, 30).mean())
-    table = demand.table()
+    assert demand.index.days.tolist() == [7, 7, 7, 7, 2] * 2
+    assert demand.index.date.iloc[4] == DAY + pd.Timedelta(days=29)
+    assert demand.mean().reshape(2, 5).sum(axis=1) == pytest.approx(demand.total(30).mean())
+    table = demand.output()
     assert table.columns[:5].tolist() == ["item_id", "location_id", "date", "days", "mean"]
 
 
@@ -307,13 +308,14 @@ def test_the_order_of_rows_changes_nothing():
     one = fitted(order_lines=lines, stock=stock, items=kind)
     two = fitted(order_lines=lines.sample(frac=1, random_state=1), stock=stock.sample(frac=1, random_state=2),
                  items=kind[::-1])  # fmt: skip
-    for name in ("size", "theta", "unit", "weekday", "levels", "start_day", "end_day", "class_share"):
+    same = ("size", "theta", "unit", "weekday", "levels", "apart", "factors", "start_day", "end_day", "class_share")
+    for name in same:
         assert np.array_equal(getattr(one, name), getattr(two, name)), name
-    pd.testing.assert_frame_equal(one.table(), two.table())
+    pd.testing.assert_frame_equal(one.output(), two.output())
 
 
 def test_no_orders_at_all():
     stock = pd.DataFrame({"item_id": ["a"], "date": [DAY], "on_hand": [3.0]})
     demand = fitted(stock=stock, order_lines=ordered(np.zeros((1, 5))))
-    assert 0 < demand.mean_per_day()[0] < 0.1
-    assert demand.table()["p50"].tolist() == [0] * len(demand.table())
+    assert 0 < demand.mean_per_day()[0] < 0.2
+    assert demand.output()["p50"].tolist() == [0] * len(demand.output())

@@ -7,7 +7,8 @@ from scipy import stats
 
 import backorder_forecast as bf
 from backorder_forecast.core.chance import uniform
-from backorder_forecast.evaluate import _scorecard, clustered_error, randomised_transform, what_happened
+from backorder_forecast.evaluate import clustered_error, randomised_transform, what_happened
+from backorder_forecast.evaluate.lines import score as _scorecard
 from backorder_forecast.law import Law
 from backorder_forecast.streams import keys
 

@@ -40,7 +40,7 @@ def files() -> set[Path]:
 
 
 def test_there_are_notebooks() -> None:
-    assert [path.name for path in NOTEBOOKS][:1] == ["01_quickstart.ipynb"]
+    assert [path.name for path in NOTEBOOKS][:2] == ["01_quickstart.ipynb", "02_demand.ipynb"]
 
 
 @pytest.mark.slow

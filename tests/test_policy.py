@@ -10,6 +10,8 @@ from scipy import stats
 import backorder_forecast as bf
 from backorder_forecast.core.queue_kernel import BASE_STOCK, NO_POLICY, RQ, SS
 from backorder_forecast.demand import Demand
+from backorder_forecast.methods.laws import Future, PanelLaw
+from backorder_forecast.methods.smoothing import SHARES
 from backorder_forecast.policy import Cover, lot_sizes, set_policies, suggested_points
 
 DAY = pd.Timestamp("2026-03-31")
@@ -20,11 +22,19 @@ def demand_of(mean, ratio, levels=None, unit=1.0):
     mean, ratio = np.atleast_1d(np.asarray(mean, float)), np.broadcast_to(ratio, np.shape(np.atleast_1d(mean)))
     n = len(mean)
     skus = pd.DataFrame({"item_id": [f"i{k:03d}" for k in range(n)], "location_id": "main"})
-    levels = np.ones((n, 1)) if levels is None else np.asarray(levels, float)
-    units = np.full(n, unit)
-    return Demand(skus, DAY, 180, 7, mean / units / (ratio - 1), 1 - 1 / ratio, units, np.ones((n, 7)), levels,
-                  np.ones(n, np.int64), np.full(n, 180), np.ones(182), np.zeros(1, np.int64), np.ones((n, 1)),
-                  60.0)  # fmt: skip
+    levels = np.ones((n, len(SHARES))) if levels is None else np.broadcast_to(levels, (n, len(SHARES)))
+    units, ones = np.full(n, unit), np.ones(n, np.int64)
+    law = PanelLaw.of_counts(ratio, (mean / units)[:, None] * levels)
+    future = Future(0 * ones, np.ones((1, 180)), np.ones((n, 7)), np.zeros(180, np.int64), ones, 180 * ones)
+    return Demand(skus, step=units, items=skus, law=law, future=future, unit=units, edges=np.array([0, 180]),
+                  names=("steady level",), unseen=np.ones(182), class_share=np.ones((n, 1)))  # fmt: skip
+
+
+def doubtful(low, high):
+    """Levels by strata with mean 1, and their variance."""
+    levels = np.linspace(low, high, len(SHARES))
+    levels /= levels @ SHARES
+    return levels, levels**2 @ SHARES - 1.0
 
 
 def lead_times_of(*pmfs, pairs=None):
@@ -74,10 +84,10 @@ def test_demand_over_a_random_lead_time():
 
 
 def test_doubt_about_the_level_adds_its_own_variance():
-    levels = np.array([[0.5, 1.0, 1.5]])
+    levels, variance = doubtful(0.5, 1.5)
     mean, sd = Cover(demand_of([4.0], 2.5, levels), np.array([[6.0]]), np.ones(1)).moments()
     assert mean[0] == pytest.approx(24)
-    assert sd[0] == pytest.approx(np.sqrt(6 * 10 + 24**2 * levels.var()))
+    assert sd[0] == pytest.approx(np.sqrt(6 * 10 + 24**2 * variance))
 
 
 def test_points_stand_for_the_law_of_the_lead_time():
@@ -98,10 +108,10 @@ def test_points_stand_for_the_law_of_the_lead_time():
 def test_cover_agrees_with_draws():
     rng = np.random.default_rng(1)
     n, lead = 400_000, np.array([2.0, 4.0, 4.0, 11.0])
-    levels = np.array([[0.4, 0.8, 1.2, 1.6]])
+    levels, _ = doubtful(0.4, 1.6)
     cover = Cover(demand_of([0.7], 2.2, levels), lead[None], np.array([3.0]))
     laws = cover.laws(np.array([0]))
-    level, days = rng.choice(levels[0], n), rng.choice(lead, n)
+    level, days = rng.choice(levels, n, p=SHARES), rng.choice(lead, n)
 
     def draws(days):
         size = 0.7 * level * days / 1.2

@@ -18,6 +18,7 @@ _ROOMS = {
     "Config": "config",
     "ConfigError": "errors",
     "Dataset": "dataset",
+    "Forecast": "forecast",
     "InputError": "errors",
     "Law": "law",
     "NotAvailable": "errors",
@@ -26,11 +27,14 @@ _ROOMS = {
     "backorder_risk": "risk",
     "fit_lead_times": "lead_time",
     "forecast_demand": "demand",
+    "forecast_panel": "panel",
     "forecast_supply": "supply",
+    "lead_time_demand": "forecast",
     "line_eta": "eta",
     "load": "sources",
     "open_run": "result",
     "order_eta": "eta",
+    "plot_calibration": "plots",
     "plot_demand_forecast": "plots",
     "plot_lead_times": "plots",
     "plot_line_eta": "plots",
@@ -38,6 +42,7 @@ _ROOMS = {
     "plot_queue": "plots",
     "plot_replay": "plots",
     "plot_risk": "plots",
+    "plot_scores": "plots",
     "purchase_eta": "eta",
     "reorder_points": "reorder",
     "replay": "evaluate",
@@ -80,10 +85,14 @@ if TYPE_CHECKING:  # what type checkers see; at run time names are imported on f
     from .eta import order_eta as order_eta
     from .eta import purchase_eta as purchase_eta
     from .evaluate import replay as replay
+    from .forecast import Forecast as Forecast
+    from .forecast import lead_time_demand as lead_time_demand
     from .law import Law as Law
     from .lead_time import fit_lead_times as fit_lead_times
+    from .panel import forecast_panel as forecast_panel
     from .past import Past as Past
     from .pipeline import run as run
+    from .plots import plot_calibration as plot_calibration
     from .plots import plot_demand_forecast as plot_demand_forecast
     from .plots import plot_lead_times as plot_lead_times
     from .plots import plot_line_eta as plot_line_eta
@@ -91,6 +100,7 @@ if TYPE_CHECKING:  # what type checkers see; at run time names are imported on f
     from .plots import plot_queue as plot_queue
     from .plots import plot_replay as plot_replay
     from .plots import plot_risk as plot_risk
+    from .plots import plot_scores as plot_scores
     from .queue import simulate as simulate
     from .reorder import reorder_points as reorder_points
     from .result import Run as Run

@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
     from .config import Config
     from .dataset import Dataset
+    from .evaluate import Replay
     from .result import Run
 
 log = logging.getLogger(f"{__package__}.cli")  # __name__ is another under `python -m`
 
 STAGES = ("load", "demand", "lead times", "policy", "supply", "queue", "tables", "replay", "report")
-LATER = ("promise", "what-if", "backtest")
+LATER = ("promise", "what-if")
 INTERRUPTED = 130  # what shells expect of a program that was told to stop
 Command = Callable[..., Any]
 
@@ -217,6 +218,28 @@ def validate(source: str, settings: Settings, talk: Talk) -> None:
 
 
 @cli.command()
+@click.argument("source")
+@click.option("--stage", "part", default="line_eta", show_default=True, help="What is replayed: line_eta or demand.")
+@click.option("--days", type=click.IntRange(min=1), help="Number of past days; default: replay.days.")
+@click.option("--spacing", type=click.IntRange(min=1), help="Days between them; default: replay.spacing_days.")
+@with_settings
+@talking
+def backtest(source: str, part: str, days: int | None, spacing: int | None, settings: Settings, talk: Talk) -> None:
+    """Replay past days of SOURCE with only what was known then: scorecard and calibration.
+
+    Written to OUT/backtest-STAGE-<as_of>/, whole or not at all.
+    """
+    from . import backtest as told
+    from .evaluate.rolling import stage_of
+
+    stage_of(part)
+    with _progress(talk) as stage:
+        data = _load(source, settings, stage, {"replay": _set({"days": days, "spacing_days": spacing})})
+        replayed, folder = _backtest_into_folder(data, part, settings, stage)
+    talk.result(told.content(replayed, str(folder)), f"{told.summary(replayed)}\n\nBacktest: {folder}")
+
+
+@cli.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.option("--order", "order_id", help="Id of an order.")
 @click.option("--line", "line_id", help="Id of an order line.")
@@ -251,11 +274,12 @@ def report(run_dir: Path, talk: Talk) -> None:
 # What the verbs share ---------------------------------------------------------------------------------------
 
 
-def _load(source: str, settings: Settings, stage: Stages) -> Dataset:
+def _load(source: str, settings: Settings, stage: Stages, more: dict[str, Any] | None = None) -> Dataset:
+    from .config import Config
     from .sources import load
 
     stage("load")
-    return load(source, config=settings.given())
+    return load(source, config=Config.merged(settings.given(), more))
 
 
 def _run_into_folder(data: Dataset, settings: Settings, stage: Stages) -> tuple[Run, Path]:
@@ -269,6 +293,19 @@ def _run_into_folder(data: Dataset, settings: Settings, stage: Stages) -> tuple[
         page = render(result)
         result = dataclasses.replace(result, manifest={**result.manifest, "timings": stage.timings()})
         return result, storage.write_run(result, held, files={storage.REPORT: page})
+
+
+def _backtest_into_folder(data: Dataset, part: str, settings: Settings, stage: Stages) -> tuple[Replay, Path]:
+    from . import backtest as told
+    from . import storage
+
+    as_of = data.standing_day(settings.as_of)
+    with storage.hold_folder(Path(data.config.output.out) / f"backtest-{part}-{as_of.date()}") as held:
+        stage("replay")
+        replayed = told.judged(data, part, as_of, perf_counter)
+        stage("report")
+        files = told.files(replayed)
+        return replayed, storage.write_run(told.as_run(replayed, data, as_of, stage.timings()), held, files=files)
 
 
 class Stages:

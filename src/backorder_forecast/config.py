@@ -210,8 +210,16 @@ class Demand(Section):
 
     history_days: Days = Field(default=730, description="Days of history used. 100000: all.")
     half_lives: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        default=(30.0, 60.0, 120.0, 240.0, 480.0),
-        description="Half-lives (days) of the memory of the demand level that are tried; likelihood chooses.",
+        default=(7.0, 14.0, 28.0, 56.0, 112.0, 224.0, 448.0, 896.0),
+        description="Half-lives (days) of the memory of the demand level that are mixed, beside none at all.",
+    )
+    model: Literal["auto", "steady level", "smoothing", "occurrence and size"] = Field(
+        default="auto",
+        description="What may be mixed: 'auto': all, by held-out sums; or the levels of all memories ('smoothing'), "
+        "the longest one alone, or occurrence and size alone.",
+    )
+    lead_days: Days = Field(
+        default=28, description="Days over whose held-out sums the models are weighed; about a lead time and a review."
     )
     period_days: Days = Field(default=7, description="Days of a period of `demand_forecast`. 1: daily.")
     weekday_shape: bool = Field(default=True, description="Whether weekdays differ. false: off.")
@@ -301,9 +309,11 @@ class Replay(Section):
     section: ClassVar[str] = "replay"
 
     days: Annotated[int, Field(ge=0)] = Field(
-        default=4, description="Number of past days replayed in a run. 0: off."
+        default=4, description="Number of past days replayed in a run, and by `backtest`. 0: off."
     )
-    spacing_days: Days = Field(default=28, description="Days between them.")
+    spacing_days: Days = Field(
+        default=28, description="Days between them. The last one lies as many back, or as many as it speaks of."
+    )
     scenarios: Annotated[int, Field(ge=1)] | None = Field(
         default=200, description="Number of futures simulated for each. None: as in the run itself."
     )

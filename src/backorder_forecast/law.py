@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from .tables import quantile_label
 _BLOCK = 4096  # rows worked on at once where laws are computed on demand,
 _CELLS = 1 << 22  # and fewer where they are long: this many values at most
 _STORED = 7  # decimals that 4-byte floats in 0…1 keep
+Rows = slice | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Law:
     def __len__(self) -> int:
         return len(self.index)
 
-    def _rows(self, rows: slice) -> np.ndarray:
+    def _rows(self, rows: Rows, width: int | None = None) -> np.ndarray:
+        """Cumulative probabilities of some rows; laws computed on demand may end them where hardly anything is left."""
         return self.table[rows]
 
     @property
@@ -57,15 +59,15 @@ class Law:
 
     def cumulative(self) -> np.ndarray:
         """P(X ≤ start + j·step) [rows × values]."""
-        return self._rows(slice(0, len(self)))
+        return self._rows(slice(0, len(self)), self.width)
 
-    def blocks(self) -> Iterable[slice]:
+    def blocks(self) -> Iterable[Rows]:
         """Rows to be worked on together, so that tables of long laws stay small."""
         size = min(_BLOCK, max(1, _CELLS // max(self.width, 1)))
         return (slice(i, min(i + size, len(self))) for i in range(0, len(self), size))
 
     def _each(
-        self, work: Callable[[slice, np.ndarray], np.ndarray], shape: tuple[int, ...] = ()
+        self, work: Callable[[Rows, np.ndarray], np.ndarray], shape: tuple[int, ...] = ()
     ) -> np.ndarray:
         out = np.empty((len(self), *shape))
         for rows in self.blocks():
@@ -75,7 +77,7 @@ class Law:
     def mean(self) -> np.ndarray:
         """Mean [rows], in units; of the values within the table where mass lies beyond it (NaN: all does)."""
 
-        def work(rows: slice, cdf: np.ndarray) -> np.ndarray:
+        def work(rows: Rows, cdf: np.ndarray) -> np.ndarray:
             total = cdf[:, -1]
             above = (total[:, None] - cdf)[:, :-1].sum(axis=1)
             safe = np.where(total > 0, total, 1.0)
@@ -86,7 +88,7 @@ class Law:
     def variance(self) -> np.ndarray:
         """Variance [rows] of the values within the table."""
 
-        def work(rows: slice, cdf: np.ndarray) -> np.ndarray:
+        def work(rows: Rows, cdf: np.ndarray) -> np.ndarray:
             mass = np.diff(cdf, prepend=0.0, axis=1) / np.maximum(cdf[:, -1:], 1e-300)
             values = self.start + np.arange(cdf.shape[1])
             mean = mass @ values
@@ -101,7 +103,7 @@ class Law:
         if ((wanted <= 0) | (wanted >= 1)).any():
             raise ValueError("levels lie strictly between 0 and 1")
 
-        def work(rows: slice, cdf: np.ndarray) -> np.ndarray:
+        def work(rows: Rows, cdf: np.ndarray) -> np.ndarray:
             # a hair of tolerance: sums of floats may end at 0.8999999999999999
             at = np.stack([(cdf < q - 1e-12).sum(axis=1) for q in wanted], axis=1)
             values = (self.start + at) * self.steps()[rows, None]
@@ -131,7 +133,7 @@ class Law:
         """P(X ≤ at) [rows]; `at`: one value or one a row, dates where the law has an origin (NaT → NaN)."""
         value = self._number(at)
 
-        def work(rows: slice, cdf: np.ndarray) -> np.ndarray:
+        def work(rows: Rows, cdf: np.ndarray) -> np.ndarray:
             place = np.floor(value[rows] / self.steps()[rows] + 1e-9) - self.start
             known = ~np.isnan(place)
             column = np.clip(np.where(known, place, 0), -1, cdf.shape[1] - 1).astype(np.int64)
@@ -150,8 +152,10 @@ class Law:
 
     def pmf(self) -> np.ndarray:
         """P(X = start + j·step) [rows × values]."""
-        blocks = [np.diff(self._rows(rows), prepend=0.0, axis=1) for rows in self.blocks()]
-        return np.vstack([np.zeros((0, self.width)), *blocks])
+        out = np.zeros((len(self), self.width))
+        for rows in self.blocks():
+            out[rows] = np.diff(self._rows(rows, self.width), prepend=0.0, axis=1)
+        return out
 
     def sample(self, n: int, seed: int) -> np.ndarray:
         """Draw n values of each row [rows × n], keyed by the row's text keys; NaN: beyond the table."""
@@ -159,7 +163,7 @@ class Law:
 
         key = keys(seed, "law", *(self.index[x].astype(str) for x in self.index))
 
-        def work(rows: slice, cdf: np.ndarray) -> np.ndarray:
+        def work(rows: Rows, cdf: np.ndarray) -> np.ndarray:
             at = np.zeros((len(cdf), n), np.int64)
             sample_values(np.ascontiguousarray(cdf), key[rows], at)
             return np.where(at < cdf.shape[1], (self.start + at) * self.steps()[rows, None], np.nan)
@@ -176,7 +180,7 @@ class Law:
     def to_frame(self) -> pd.DataFrame:
         """Keys and rows of cumulative probabilities (f4 lists), with what `from_frame` needs, for storage."""
         out = self.index.reset_index(drop=True).copy()
-        out["cdf"] = [row.astype(np.float32) for rows in self.blocks() for row in self._rows(rows)]
+        out["cdf"] = list(self.cumulative().astype(np.float32))
         out["cdf_start"], out["cdf_step"] = self.start, self.steps()
         out["cdf_origin"] = pd.Series(self.origin, index=out.index, dtype="datetime64[us]")
         return out
@@ -192,56 +196,6 @@ class Law:
         origin = frame["cdf_origin"].iloc[0]
         return Law(index, np.vstack(rows), int(frame["cdf_start"].iloc[0]), frame["cdf_step"].to_numpy(float),
                    None if pd.isna(origin) else origin)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class CountLaw(Law):
-    """Mixtures of negative binomials with one theta a row, computed on demand, row blocks at a time.
-
-    sizes, weights: [rows × m], theta: [rows]; step: the unit of each row (1 for whole items).
-    """
-
-    table: np.ndarray = field(default_factory=lambda: np.zeros((0, 1)))
-    sizes: np.ndarray = field(default_factory=lambda: np.zeros((0, 1)))
-    weights: np.ndarray = field(default_factory=lambda: np.zeros((0, 1)))
-    theta: np.ndarray = field(default_factory=lambda: np.zeros(0))
-
-    def _rows(self, rows: slice) -> np.ndarray:
-        from .core.counts import mixture_cdf
-
-        sizes, weights, theta = self.sizes[rows], self.weights[rows], self.theta[rows]
-        out = np.zeros((len(sizes), self.width))
-        mixture_cdf(np.ascontiguousarray(sizes), np.ascontiguousarray(weights), theta, out)
-        return out
-
-    @property
-    def width(self) -> int:
-        """Values tabulated: enough for all but a millionth of every row."""
-        if not len(self.sizes):
-            return 1
-        mean = self.sizes.max(axis=1) * self.theta / (1 - self.theta)
-        sd = np.sqrt(mean / (1 - self.theta))
-        tail = 12 / -np.log(np.clip(self.theta.max(), 1e-6, 1 - 1e-9))
-        return int(np.ceil((mean + 6 * sd).max() + tail)) + 2
-
-    def take(self, rows: np.ndarray) -> CountLaw:
-        """The law of some rows."""
-        return replace(self, index=self._index_of(rows), step=self.steps()[rows], sizes=self.sizes[rows],
-                       weights=self.weights[rows], theta=self.theta[rows])  # fmt: skip
-
-    def mean(self) -> np.ndarray:
-        """Mean [rows], exact."""
-        mixed = (self.sizes * self.weights).sum(axis=1)
-        mean: np.ndarray = mixed * self.theta / (1 - self.theta) * self.steps()
-        return mean
-
-    def variance(self) -> np.ndarray:
-        """Variance [rows], exact: within the counts and between the sizes."""
-        ratio = self.theta / (1 - self.theta)
-        average = (self.sizes * self.weights).sum(axis=1)
-        between = (self.sizes**2 * self.weights).sum(axis=1) - average**2
-        spread: np.ndarray = (average * ratio / (1 - self.theta) + between * ratio**2) * self.steps() ** 2
-        return spread
 
 
 def days_to_dates(origin: pd.Timestamp, days: np.ndarray) -> np.ndarray:

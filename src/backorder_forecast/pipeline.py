@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from . import eta, evaluate, reorder, risk
+from .adopt import demand_from
 from .config import Config
 from .demand import Demand, forecast_demand
 from .errors import UsageError
@@ -22,6 +23,7 @@ from .supply import forecast_supply
 
 if TYPE_CHECKING:
     from .dataset import Dataset
+    from .forecast import Forecast
 
 Progress = Callable[[str], Any]
 
@@ -32,7 +34,7 @@ def run(
     config: Config | None = None,
     seed: int | None = None,
     *,
-    demand: Demand | None = None,
+    demand: Forecast | None = None,
     lead_times: LeadTimes | None = None,
     progress: Progress | None = None,
 ) -> Run:
@@ -50,7 +52,7 @@ def run(
     told = _Told(past, seed)
     if "order_lines" in past.given:
         say("demand")
-        told.demand = demand or forecast_demand(past)
+        told.demand = forecast_demand(past) if demand is None else demand_from(past, demand)
     if "purchase_lines" in past.given or told.can_simulate:
         say("lead times")
         told.lead_times = lead_times or fit_lead_times(past)
@@ -106,7 +108,7 @@ class _Told:
 
     def make_tables(self) -> None:
         """Every output table that can be said, and a reason for each that cannot."""
-        self._part("demand_forecast", self.demand, lambda x: x.table(), "there are no order_lines")
+        self._part("demand_forecast", self.demand, lambda x: x.output(), "there are no order_lines")
         bought = self.lead_times if "purchase_lines" in self.past.given else None
         self._part("lead_times", bought, lambda x: x.table(), "there are no purchase_lines")
         self._part("purchase_eta", bought, lambda x: eta.purchase_eta(self.past, x), "there are no purchase_lines")

@@ -18,6 +18,9 @@ from .errors import NotAvailable, UsageError, did_you_mean
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from .evaluate import Replay
+    from .forecast import Forecast
+    from .past import Past
     from .result import Run
 
 BLUE, ORANGE, GREEN, RED, GREY, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#767676", "#56B4E9"
@@ -133,25 +136,95 @@ def plot_risk(
 
 
 def plot_demand_forecast(
-    result: Run, item_id: str, location_id: str = "main", *, ax: Axes | None = None
-) -> Axes:
-    """Draw the demand of one item by period: p50 as a line, p25 to p75 and p05 to p95 as bands.
+    result: Run | Forecast, item_id: str, location_id: str = "main", *,
+    history: Past | pd.DataFrame | None = None, ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """Draw the demand of one item by period as a fan (p50, bands p25 to p75 and p05 to p95), behind what came before.
 
-    Raises ``UsageError`` when the run forecasts no demand for the item.
+    result: a run, whose own order lines are the history; or a forecast, and then `history` is the past that it was made
+    from (:func:`forecast_demand`), or a frame `unique_id, ds, y` (:func:`forecast_panel`; ``item_id`` is the series).
+    What a frame knows of the periods ahead is drawn too. A last period shorter than the others is left out.
+
+    Raises ``UsageError`` when there is no forecast for the item.
     """
-    frame = _of_sku(result.demand_forecast, item_id, location_id, "this run forecasts no demand for")
+    frame = _fan(result, item_id, location_id)
+    before = _came(result, history, frame, item_id, location_id)
     ax = _axes(ax, 2.6)
     days = frame["date"].to_numpy()
     ax.fill_between(days, frame["p05"], frame["p95"], color=SKY, alpha=0.25, lw=0, label="p05-p95")
     ax.fill_between(days, frame["p25"], frame["p75"], color=SKY, alpha=0.45, lw=0, label="p25-p75")
     ax.plot(days, frame["p50"], color=BLUE, lw=1.6, label="p50")
     ax.plot(days, frame["mean"], color="black", lw=0.9, ls="--", label="mean")
-    length = frame["days"].iloc[0]
+    if len(before):
+        ax.plot(before.index, before.to_numpy(), color=GREY, lw=1.2, marker=".", ms=4, label="came")
     ax.set_title(f"Demand: {item_id}", parse_math=False)
-    ax.set(ylabel=f"units in {length} days", ylim=(0, None))
+    length = frame["days"].iloc[0] if "days" in frame else None
+    ax.set(ylabel=f"units in {length} days" if length else "units in a period", ylim=(0, None))
     _date_axis(ax)
     ax.legend(loc="best", frameon=False, fontsize="small", ncols=2)
     return ax
+
+
+def plot_calibration(replayed: Replay | pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw the share of outcomes at or below each level that was stated against the level; right is the diagonal.
+
+    replayed: a replay, or rows of its ``lines`` (those of one class, of one day). The band holds 95 % of right
+    forecasts at each level, items being independent. Raises ``UsageError`` where nothing was judged.
+    """
+    from .evaluate.scores import calibration
+
+    cases = replayed if isinstance(replayed, pd.DataFrame) else replayed.lines
+    if "u" not in cases or cases["u"].isna().all():
+        raise UsageError("nothing was judged, so there is no calibration to draw")
+    frame = calibration(cases)
+    ax = _axes(ax, 4.2, 4.6)
+    ax.fill_between(frame["level"], frame["low"], frame["high"], color=GREY, alpha=0.2, lw=0, label="95 % if right")
+    ax.plot([0, 1], [0, 1], color="black", lw=0.8)
+    ax.plot(frame["level"], frame["share"], color=BLUE, lw=1.8, label="outcomes")
+    ax.set_title(f"Calibration: {frame['n'].iloc[0]:,} cases", parse_math=False)
+    ax.set(xlabel="level stated", ylabel="share at or below it", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    ax.grid(color="#dddddd", lw=0.6)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(loc="upper left", frameon=False, fontsize="small")
+    return ax
+
+
+def plot_scores(scorecard: pd.DataFrame, metric: str = "quantile_loss", *, ax: Axes | None = None) -> Axes:
+    """Draw a measure by segment, ours beside what it is compared with; bars are two standard errors to either side.
+
+    scorecard: of a replay or a run. Bars of baselines are those of their difference from ours where the scorecard has
+    it (``<metric>_saved_<baseline>``). Raises ``UsageError`` for a measure that the scorecard does not have.
+    """
+    own = scorecard[(scorecard["metric"] == metric) & (scorecard["n"] > 0)]
+    if own.empty:
+        raise UsageError(f"the scorecard has no {metric!r}{did_you_mean(metric, scorecard['metric'].unique())}")
+    saved = scorecard[scorecard["metric"].str.startswith(f"{metric}_saved_") & (scorecard["n"] > 0)]
+    others = list(saved.groupby("baseline", sort=False)) or list(own.groupby("baseline", sort=False))
+    ax = _axes(ax, 0.2 * len(own) * (len(others) + 1) + 1.3)
+    rows = pd.Series(np.arange(len(own)), own["segment"])
+    shift = 0.7 / (len(others) + 1)
+    _marks(ax, own["value"], rows, own["standard_error"], BLUE, "o", "ours")
+    looks = zip(others, (ORANGE, GREEN, RED, GREY), "sD^v", strict=False)
+    for k, ((name, part), colour, mark) in enumerate(looks, start=1):
+        error = part["standard_error"] if len(saved) else None
+        at = rows.reindex(part["segment"]) + k * shift
+        _marks(ax, part["baseline_value"], at, error, colour, mark, str(name).replace("_", " "))
+    _name_rows(ax, [f"{x} ({n:,})" for x, n in zip(own["segment"], own["n"], strict=True)])
+    ax.set_ylim(len(own) - 0.3, -0.5)
+    ax.set_title(f"{metric.replace('_', ' ').capitalize()}, by segment (cases)", parse_math=False)
+    ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
+    if "loss" in metric:
+        ax.set_xlabel("less is better")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize="small")
+    return ax
+
+
+def _marks(
+    ax: Axes, value: pd.Series, row: pd.Series, error: pd.Series | None, colour: str, mark: str, label: str
+) -> None:
+    bars = None if error is None else 2.0 * error.fillna(0.0).to_numpy()
+    ax.errorbar(value.to_numpy(), row.to_numpy(float), xerr=bars, fmt=mark, color=colour, ms=5, lw=1.2, label=label)
 
 
 def plot_replay(result: Run, day: pd.Timestamp, *, ax: Axes | None = None, top: int = SHOWN) -> Axes:
@@ -204,17 +277,76 @@ def _draw_queue(ax: Axes, frame: pd.DataFrame, result: Run, title: str) -> Axes:
     return ax
 
 
+def _fan(result: Run | Forecast, item_id: str, location_id: str) -> pd.DataFrame:
+    """Quantiles and mean of an item by period (`date` or `ds`), of periods of one length only."""
+    from .result import Run
+
+    if isinstance(result, Run):
+        frame = _of_sku(result.demand_forecast, item_id, location_id, "this run forecasts no demand for")
+    else:
+        law = result.take(_of_item(result.index, item_id, location_id))
+        frame = law.quantile((0.05, 0.25, 0.5, 0.75, 0.95)).assign(mean=law.mean()).rename(columns={"ds": "date"})
+    return frame[frame["days"] == frame["days"].iloc[0]] if "days" in frame else frame
+
+
+def _of_item(index: pd.DataFrame, item_id: str, location_id: str) -> np.ndarray:
+    name = "unique_id" if "unique_id" in index else "item_id"
+    own = index[name] == item_id
+    if "location_id" in index:
+        own &= index["location_id"] == location_id
+    if not own.any():
+        where = f" at {location_id!r}" if "location_id" in index else ""
+        hint = did_you_mean(str(item_id), index[name].astype(str).unique().tolist()[:10_000])
+        raise UsageError(f"this forecast has no {item_id!r}{where}{hint}")
+    return np.flatnonzero(own)
+
+
+def _came(
+    result: Run | Forecast, history: Past | pd.DataFrame | None, fan: pd.DataFrame, item_id: str, location_id: str
+) -> pd.Series:
+    """Units that came in each period before the fan, and in it as far as a frame knows them, by first day."""
+    from .result import Run
+
+    known: Any = result.state.get("lines") if isinstance(result, Run) else history
+    lines: pd.DataFrame | None = getattr(known, "lines", known)
+    if lines is None or lines.empty:
+        return pd.Series(dtype=float)
+    if "wanted_date" in lines:
+        lines = lines.rename(columns={"wanted_date": "ds", "qty": "y"})
+        own = (lines["item_id"] == item_id) & (lines["location_id"] == location_id)
+        last = fan["date"].iloc[0] - pd.Timedelta(days=1)  # what is ordered ahead is not all that will come
+    else:
+        own = lines["unique_id"] == item_id if "unique_id" in lines else pd.Series(True, index=lines.index)
+        last = pd.to_datetime(lines["ds"]).max()
+    first = pd.to_datetime(lines["ds"]).min()
+    edges = _edges(fan)
+    starts = edges[:-1][(edges[:-1] >= first) & (edges[:-1] <= last)]
+    place = np.searchsorted(edges, pd.DatetimeIndex(lines.loc[own, "ds"]), side="right") - 1
+    units = np.bincount(place[place >= 0], lines.loc[own, "y"].to_numpy(float)[place >= 0], len(edges))
+    return pd.Series(units[edges.get_indexer(starts)], index=starts)
+
+
+def _edges(fan: pd.DataFrame) -> pd.DatetimeIndex:
+    """First days of the periods of the fan, of twice as many before it (26 at least), and the day after it."""
+    ahead = pd.DatetimeIndex(fan["date"])
+    days = int(fan["days"].iloc[0]) if "days" in fan else (ahead[1] - ahead[0]).days if len(ahead) > 1 else 1
+    monthly = "days" not in fan and days >= 28 and bool((ahead.day == 1).all())
+    step = pd.DateOffset(months=1) if monthly else pd.Timedelta(days=days)
+    before = [ahead[0] - step * k for k in range(max(2 * len(ahead), 26), 0, -1)]
+    return pd.DatetimeIndex([*before, *ahead, ahead[-1] + step])
+
+
 def _at(day: pd.Timestamp) -> float:
     """Where a day lies on a date axis."""
     return float(dates.date2num(day))  # type: ignore[no-untyped-call]
 
 
-def _axes(ax: Axes | None, height: float) -> Axes:
+def _axes(ax: Axes | None, height: float, width: float = 7.0) -> Axes:
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt  # only where nobody brings axes: it looks for a screen
 
-    return plt.subplots(figsize=(7, min(max(height, 2.2), 12)), layout="constrained")[1]
+    return plt.subplots(figsize=(width, min(max(height, 2.2), 12)), layout="constrained")[1]
 
 
 def _name_rows(ax: Axes, labels: list[str]) -> None:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from .core import replenish
 from .core.queue_kernel import BASE_STOCK, NO_POLICY, RQ, SS
-from .law import CountLaw
+from .forecast import DemandLaw
+from .methods.laws import Span
 from .past import SKU
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ class Laws(NamedTuple):
     day comes in its morning, and the decision is its evening's: see :mod:`backorder_forecast.core.replenish`.
     """
 
-    before: CountLaw
-    protection: CountLaw
-    between: CountLaw
-    review: CountLaw
+    before: DemandLaw
+    protection: DemandLaw
+    between: DemandLaw
+    review: DemandLaw
 
 
 @dataclass(frozen=True)
@@ -88,13 +89,13 @@ def _blocks(rows: np.ndarray) -> list[np.ndarray]:
     return [rows[i : i + _BLOCK] for i in range(0, len(rows), _BLOCK)]
 
 
-def _demand_over(demand: Demand, rows: np.ndarray, days: np.ndarray) -> CountLaw:
-    """Demand over equally likely numbers of days [rows × points]: a mixture over them and the level's strata."""
-    sizes = demand.size[rows, None, None] * days[:, :, None] * demand.levels[rows, None, :]
-    sizes = sizes.reshape(len(rows), -1)
-    weights = np.full_like(sizes, 1.0 / max(sizes.shape[1], 1))
-    index = demand.skus[SKU].iloc[rows].reset_index(drop=True)
-    return CountLaw(index, step=demand.unit[rows], sizes=sizes, weights=weights, theta=demand.theta[rows])
+def _demand_over(demand: Demand, rows: np.ndarray, days: np.ndarray) -> DemandLaw:
+    """Demand over equally likely numbers of average days [rows × points]."""
+    days = np.broadcast_to(days, (len(rows), days.shape[1]))
+    chance = np.full(days.shape, 1.0 / max(days.shape[1], 1))
+    span = Span(days * demand.usual_factor[rows, None], np.ceil(days).astype(np.int64), chance)
+    index = demand.items.iloc[rows].reset_index(drop=True)
+    return DemandLaw(index, step=demand.unit[rows], panel=demand.law, item=rows, span=span)
 
 
 def _lots(counts: np.ndarray) -> np.ndarray:

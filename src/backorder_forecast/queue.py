@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from .adopt import demand_from
 from .core import queue_kernel as kernel
 from .core.chance import sample_days, sample_geometric
 from .errors import UsageError
@@ -26,6 +27,7 @@ from .supply import Supply
 if TYPE_CHECKING:
     from .config import Config
     from .demand import Demand
+    from .forecast import Forecast
     from .past import Past
 
 RULES = ("first_come", "priority")
@@ -123,7 +125,7 @@ class Outcomes:
 
 
 def simulate(
-    past: Past, demand: Demand, supply: Supply, *, rule: str | None = None, seed: int | None = None,
+    past: Past, demand: Forecast, supply: Supply, *, rule: str | None = None, seed: int | None = None,
     policies: Policies | None = None, service: Service | None = None, paths: np.ndarray | None = None,
 ) -> Outcomes:  # fmt: skip
     """Simulate the queue of every SKU whose stock is known against demand and supply.
@@ -136,9 +138,10 @@ def simulate(
     if rule not in RULES:
         raise UsageError(f"unknown rule {rule!r}; known: {', '.join(RULES)}")
     seed = config.simulation.seed if seed is None else seed
-    policies = policies or set_policies(past, demand, supply.lead_times)
+    asked = demand_from(past, demand)
+    policies = policies or set_policies(past, asked, supply.lead_times)
     service = service or learn_service(past)
-    build = _Builder(past, demand, supply, policies, service, rule, seed, paths)
+    build = _Builder(past, asked, supply, policies, service, rule, seed, paths)
     problem, cost = build.problem(), build.cost
     tally = build.tally(problem, paths=True)
     run_partitions(lambda a, b: kernel.simulate_components(problem, tally, a, b), cost, config.simulation.jobs)
@@ -147,7 +150,7 @@ def simulate(
     run_partitions(lambda a, b: kernel.simulate_components(short, open_only, a, b), cost, config.simulation.jobs)
     orders, order_days = build.order_days(tally.own_day)
     return Outcomes(
-        past, demand, supply, policies, service, config, seed, build.lines, problem.line, build.sku_rows, tally,
+        past, asked, supply, policies, service, config, seed, build.lines, problem.line, build.sku_rows, tally,
         open_only, *build.pegs(problem), orders, order_days, build.path_skus,
     )  # fmt: skip
 
@@ -270,7 +273,9 @@ class _Builder:
         return kernel.Problem(
             sku, line, class_from, np.ascontiguousarray(demand.class_share[rows]),
             text_hashes([f"class {c}" for c in demand.classes]),
-            np.ascontiguousarray(demand.weekday[rows]), demand.unseen, np.ascontiguousarray(demand.levels[rows]),
+            np.ascontiguousarray(demand.weekday[rows]), np.ascontiguousarray(demand.factors),
+            np.ascontiguousarray(demand.levels[rows]), _edges(demand.shares), np.ascontiguousarray(demand.chance[rows]),
+            np.ascontiguousarray(demand.size_value), np.ascontiguousarray(demand.size_cum),
             self._line_draws(), self.supply.purchases["open_qty"].to_numpy(float)[self.po_rows].copy(),
             np.ascontiguousarray(self.supply.draws(self.scenarios, self.seed)[self.po_rows]), self._new_lead(),
             calendar, working_days, self._receive_on(), component,
@@ -306,6 +311,8 @@ class _Builder:
         po = np.concatenate([[0], np.cumsum(np.bincount(self.po_place, minlength=len(rows)))])
         out["po_from"], out["po_to"] = po[:-1], po[1:]
         out["size"], out["theta"], out["unit"] = demand.size[rows], demand.theta[rows], demand.unit[rows]
+        out["profile"], out["apart"] = demand.profile[rows], demand.apart[rows]
+        out["size_from"], out["size_to"] = demand.size_start[rows], demand.size_start[rows + 1]
         out["start_day"], out["end_day"] = demand.start_day[rows], demand.end_day[rows]
         out["queue_share"] = past.skus["backorder_share"].to_numpy()[rows]
         out["hazard"] = self.service.hazard
@@ -422,6 +429,11 @@ class _Builder:
         rows = self.lines.loc[self.lines["slot"] >= 0, "order_row"].to_numpy()
         np.maximum.at(out, rows, own_day)
         return self.order_ids, out
+
+
+def _edges(shares: np.ndarray) -> np.ndarray:
+    """Where strata with these shares end; the last at 1, however the sum was rounded."""
+    return np.append(np.cumsum(shares)[:-1], 1.0)
 
 
 def _stated_lead_laws(past: Past, policies: Policies) -> np.ndarray:

@@ -282,7 +282,8 @@ INPUT: dict[str, Table] = dict([
         "overrides", "What a person says instead; the latest statement wins.", (),
         Column("entity", "text", "What it is about.", required=True,
                allowed=("item", "line", "purchase_line", "supplier")),
-        _id("entity_id", "Which one."), Column("field", "text", "Which column.", required=True),
+        _id("entity_id", "Which one."),
+        Column("field", "text", "Which column; of an item also `demand_factor` and `demand_per_day`.", required=True),
         Column("value", "text", "Its value.", required=True), Column("author", "text", "Who says so.", required=True),
         _when("stated_at", "When."), _EVERYWHERE,
         Column("from_date", "date", "From.", planned=True), Column("until_date", "date", "Until.", planned=True),
@@ -321,7 +322,8 @@ OUTPUT: dict[str, Table] = dict([
         _out("mean", "quantity", "Expected quantity.", least=0),
         *(_out(f"p{q:02d}", "quantity", f"Demand is at most this with {q} % chance.", least=0)
           for q in (5, 10, 25, 50, 75, 90, 95, 99)),
-        _out("model", "text", "What made it."),
+        _out("statistical_mean", "quantity", "Expected quantity without what planners state of it.", least=0),
+        _out("model", "text", "The mixture that made it, the heaviest model first."),
     ),
     _output(
         "lead_times", "How long a new order takes.", ("supplier_id", "item_id"),

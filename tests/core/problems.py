@@ -3,6 +3,7 @@
 import numpy as np
 
 from backorder_forecast.core import queue_kernel as qk
+from tests.oracles import demand_day
 from tests.oracles.queue_day import Line
 
 HORIZON = 25
@@ -25,7 +26,9 @@ def blank(n_sku, n_lines, n_po, scenarios, *, classes=1, locations=1, orders=0, 
     problem = qk.Problem(
         sku=sku, line=line, class_from=np.zeros((n_sku, classes + 1), np.int64),
         class_share=np.ones((n_sku, classes)) / classes, class_salt=np.arange(classes, dtype=np.uint64),
-        weekday=np.ones((n_sku, 7)), unseen=np.ones(horizon + 2), levels=np.ones((n_sku, 1)), line_draw=line_draw,
+        weekday=np.ones((n_sku, 7)), factor=np.ones((1, horizon + 2)), levels=np.ones((n_sku, 1)),
+        level_shares=np.ones(1), chance=np.zeros((n_sku, 1)), size_value=np.zeros(0), size_cum=np.zeros(0),
+        line_draw=line_draw,
         po_qty=np.zeros(n_po), po_draw=po_draw, new_lead=np.ones((1, 8)), calendar=calendar, working_days=working_days,
         receive_on=np.arange(horizon + 2),
         component=component, order_lines=np.zeros(orders, np.int64), risk_days=np.array([7, 14, horizon]),
@@ -67,8 +70,6 @@ def random_case(rng, *, demand=False):
         row = p.sku[g]
         row["key"], row["free"] = rng.integers(1 << 60), rng.integers(-3, 8)
         row["line_from"], row["po_from"] = j, po
-        if demand:
-            row["size"], row["theta"] = rng.uniform(0.05, 1), rng.uniform(0.1, 0.6)
         place = sorted(
             (int(rng.integers(classes)), int(rng.choice([-3, -2, -1, 0, 0, rng.integers(1, 15)])), i)
             for i in range(counts[g])
@@ -97,7 +98,35 @@ def random_case(rng, *, demand=False):
             p.po_draw[po, 0] = (days[0], days[1], 0, 0, first)
             po += 1
         row["line_to"], row["po_to"] = j, po
-    return p, t, lines
+    return with_demand(p, rng) if demand else p, t, lines
+
+
+def with_demand(p, rng):
+    """Demand of every kind: by levels, some of them 0, by occurrence and size, or sometimes one, sometimes the other.
+
+    With days that differ, classes of any share, SKUs that are sold for a while only, and units that are not one.
+    """
+    n, classes = p.class_share.shape
+    strata, profiles = int(rng.integers(1, 5)), int(rng.integers(1, 4))
+    p.sku["size"], p.sku["theta"] = rng.uniform(0.05, 1, n), rng.uniform(0.1, 0.6, n)
+    p.sku["unit"], p.sku["profile"] = rng.choice([1.0, 1.0, 0.5, 2.0], n), rng.integers(0, profiles, n)
+    p.sku["apart"] = np.where(rng.random(n) < 0.5, rng.choice([0.0, 1.0], n), rng.random(n))
+    if rng.random() < 0.3:
+        p.sku["start_day"], p.sku["end_day"] = rng.integers(-2, 9, n), rng.integers(5, p.horizon + 3, n)
+    p.sku["size_to"] = np.cumsum(rng.integers(1, 6, n))
+    p.sku["size_from"][1:] = p.sku["size_to"][:-1]
+    laws = [np.cumsum(rng.dirichlet(np.ones(row["size_to"] - row["size_from"]))) for row in p.sku]
+    days = (profiles, p.horizon + 2)
+    return p._replace(
+        factor=np.where(rng.random(days) < 0.4, rng.choice([0.0, 1.0, 1.0], days), rng.uniform(0.1, 2.5, days)),
+        weekday=np.where(rng.random((n, 7)) < 0.5, 1.0, rng.choice([0.0, 0.5, 1.7], (n, 7))),
+        levels=rng.choice([0.0, 0.4, 1.0, 1.8], (n, strata)),
+        level_shares=np.append(np.sort(rng.random(strata - 1)), 1.0),
+        chance=rng.choice([0.0, 0.1, 0.4, 1.0], (n, strata)),
+        class_share=rng.dirichlet(np.ones(classes), n),
+        size_value=np.concatenate([np.sort(rng.choice(9, law.size, replace=False)) + 1.0 for law in laws]),
+        size_cum=np.concatenate([np.append(law[:-1], 1.0) for law in laws]),
+    )
 
 
 def _set_calendar(p, working):
@@ -122,15 +151,9 @@ def oracle_inputs(p):
 
 
 def simulated_lines(p):
-    """The kernel's own future demand, as lines for the oracle: they may leave in pieces and never cancel."""
+    """The future demand of the first scenario, as lines for the oracle: they may leave in pieces and never cancel."""
     out = []
     for g in range(p.sku.size):
-        paths = np.zeros((p.class_share.shape[1], 1, p.horizon))
-        qk.demand_paths(p, g, paths)
-        out += [
-            Line(f"d{g}.{c}.{d}", str(g), paths[c, 0, d], (c, d + 1, 1, 0), d + 1)
-            for c in range(paths.shape[0])
-            for d in range(p.horizon)
-            if paths[c, 0, d] > 0
-        ]
+        units = demand_day.demand(p, g, 0)
+        out += [Line(f"d{g}.{c}.{d}", str(g), units[c, d], (c, d + 1, 1, 0), d + 1) for c, d in np.argwhere(units > 0)]
     return out

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from backorder_forecast.core.counts import add_negative_binomial, mixture_cdf
+from backorder_forecast.core.counts import accumulate, add_negative_binomial, compound, mixture_cdf, mixture_mass
 
 
 def pmf(size, theta, values):
@@ -90,3 +90,61 @@ def test_a_cdf_rises_to_at_most_one(sizes, theta, values):
     assert (np.diff(found) >= 0).all()
     assert found[0] >= 0
     assert found[-1] <= 1
+
+
+def test_members_of_all_sizes_are_added_exactly():
+    # small ones climb from zero side by side, large ones (P(0) below every float) start at their modes
+    sizes = np.array([[0.0, 0.01, 3.0, 400.0, 20_000.0]])
+    weights, theta = np.array([[0.1, 0.2, 0.3, 0.25, 0.15]]), np.array([0.3])
+    out = np.zeros((1, 10_000))
+    mixture_mass(sizes, weights, theta, out)
+    x = np.arange(10_000)
+    parts = [np.eye(1, 10_000)[0], *(stats.nbinom.pmf(x, size, 0.7) for size in sizes[0, 1:])]
+    assert out[0] == pytest.approx(weights[0] @ parts, rel=1e-7, abs=1e-13)
+    before = out.copy()
+    mixture_mass(sizes, weights, theta, out)  # adds to what is there
+    assert out == pytest.approx(2 * before)
+
+
+# beyond a mean of 575 P(0) is below every float: there logarithms of gamma functions of huge sizes cost digits
+@pytest.mark.parametrize(
+    ("mean", "above", "error"), [(0.4, 1e-9, 1e-8), (17, 1e-9, 1e-7), (500, 1e-9, 1e-7), (900, 1e-6, 2e-5)]
+)
+def test_a_ratio_near_one_is_poisson(mean, above, error):
+    theta = 1 - 1 / (1 + above)
+    found = cdf([[mean * (1 - theta) / theta]], [[1.0]], [theta], 1200)[0]
+    assert found == pytest.approx(stats.poisson.cdf(np.arange(1200), mean), abs=error)
+
+
+def test_rows_do_not_meet():
+    rng = np.random.default_rng(3)
+    sizes, weights, theta = rng.gamma(1.0, 30.0, (40, 7)), rng.dirichlet(np.ones(7), 40), rng.uniform(0.01, 0.99, 40)
+    weights[::3, ::2] = 0.0
+    together = cdf(sizes, weights, theta, 300)
+    for i in range(40):
+        assert np.array_equal(cdf(sizes[[i]], weights[[i]], theta[[i]], 300)[0], together[i])
+
+
+def test_probabilities_add_up_but_never_above_one():
+    table = np.array([[0.25, 0.5, 0.25 + 1e-12, 1e-9], [0.0, 0.1, 0.0, 0.2]])
+    accumulate(table)
+    assert table[0].tolist() == [0.25, 0.75, 1.0, 1.0]
+    assert table[1] == pytest.approx([0.0, 0.1, 0.1, 0.3])
+
+
+def test_compound_is_the_convolution_of_as_many_sizes_as_there_are():
+    rng = np.random.default_rng(4)
+    size_laws = rng.dirichlet(np.full(6, 0.5), 5)  # of sizes 0 to 5
+    chance = rng.dirichlet(np.ones(4), 5)
+    chance[0, 1:] = 0.0  # never any
+    chance[1, 2:] = 0.0
+    out = np.empty((5, 17), np.complex128)
+    compound(np.fft.rfft(size_laws, 32, axis=1), chance, out)
+    found = np.fft.irfft(out, 32, axis=1)
+    for law, shares, mass in zip(size_laws, chance, found, strict=True):
+        power, expected = np.eye(1, 16)[0], np.zeros(16)
+        for share in shares:
+            expected += share * power
+            power = np.convolve(power, law)[:16]
+        assert mass[:16] == pytest.approx(expected, abs=1e-12)
+        assert mass[16:] == pytest.approx(np.zeros(16), abs=1e-12)

@@ -5,6 +5,7 @@ import pytest
 
 from backorder_forecast.core import queue_kernel as qk
 from tests.core.problems import HORIZON, blank, oracle_inputs, random_case, simulated_lines, tally_for
+from tests.oracles import demand_day
 from tests.oracles.queue_day import simulate
 
 
@@ -53,6 +54,7 @@ def test_units_are_conserved_in_every_scenario():
         qk.simulate_components(p, t, 0, 1)
         received, committed = t.ledger[:, 0, 0], t.ledger[:, 0, 1]
         assert np.allclose(p.sku["free"] + received - committed, t.paths[:, 0, 0, -1])
+        assert t.ledger[:, 0, 3].tolist() == [demand_day.demand(p, g, 0).sum() for g in range(p.sku.size)]
 
 
 def one_line_case(free, needs, receipts, pieces=1):

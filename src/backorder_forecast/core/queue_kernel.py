@@ -23,6 +23,12 @@ NO_POLICY, RQ, SS, BASE_STOCK = 0, 1, 2, 3
 
 _WAITING, _GHOST, _FIRM, _DONE = 0, 1, 2, 3
 
+_LEVEL, _APART, _CHANCE = -1, -2, -3
+"""Draws of an SKU's demand that a whole scenario shares, by index."""
+_LOST, _PATIENCE, _UNITS, _CLASS = -1_000_000, -3_000_000, -5_000_000, -9_000_000
+"""Draws of a day: less its ordinal, so that they neither meet each other nor the ordinal itself, the day's demand."""
+_COUNTS = -1.0  # in place of the chance of occurrence: demand is negative binomial
+
 SKU = np.dtype(
     [
         ("key", "u8"),  # demand draws
@@ -32,8 +38,12 @@ SKU = np.dtype(
         ("line_to", "i8"),  # its rows of `line`, in service order
         ("po_from", "i8"),
         ("po_to", "i8"),  # its rows of the purchase arrays
-        ("size", "f8"),  # negative-binomial size of a day of average weekday, in counts of `unit`
+        ("size", "f8"),  # negative-binomial size of a day of average weekday and factor 1, in counts of `unit`
         ("theta", "f8"),
+        ("profile", "i8"),  # row of `factor`
+        ("apart", "f8"),  # P(in a scenario demand is occurrence and size instead of negative binomial)
+        ("size_from", "i8"),
+        ("size_to", "i8"),  # its rows of `size_value` and `size_cum`; at least one where apart > 0
         ("unit", "f8"),  # the smallest step of quantities
         ("start_day", "i8"),
         ("end_day", "i8"),  # demand comes on days start..end, orders are placed until end
@@ -101,8 +111,12 @@ class Problem(NamedTuple):
     class_share: np.ndarray  # f8 [n, C]: share of each class in future demand
     class_salt: np.ndarray  # u8 [C]
     weekday: np.ndarray  # f8 [n, 7]: factors with mean 1, Monday first
-    unseen: np.ndarray  # f8 [H + 2]: share of a day's demand that is not known beforehand as lines wanted later
-    levels: np.ndarray  # f8 [n, M]: equally likely demand levels, mean 1
+    factor: np.ndarray  # f8 [profiles, H + 2]: of a day's mean demand; 0: it is all known beforehand, as lines
+    levels: np.ndarray  # f8 [n, M]: demand levels, mean 1; 0: the item has died
+    level_shares: np.ndarray  # f8 [M]: cumulative probability of the levels, and of the chances; ends with 1
+    chance: np.ndarray  # f8 [n, M]: P(an average day of factor 1 has demand), where occurrence and size hold
+    size_value: np.ndarray  # f8 [S]: what demand a day may have then, in counts of `unit`
+    size_cum: np.ndarray  # f8 [S]: cumulative probability of these within their SKU; ends with 1
     line_draw: np.ndarray  # LINE_DRAW [lines, K]
     po_qty: np.ndarray  # f8 [purchases]
     po_draw: np.ndarray  # PURCHASE_DRAW [purchases, K]
@@ -140,6 +154,7 @@ _SKU_STATE = np.dtype(
         ("free", "f8"), ("wait", "f8"), ("on_order", "f8"),
         ("used", "f8"), ("batch_at", "i8"), ("batches", "i8"),  # pegging: units used up, arrivals in their order
         ("short_now", "i8"), ("first_short", "i8"),
+        ("chance", "f8"),  # that an average day of factor 1 has demand, or _COUNTS
     ],
     align=True,
 )  # fmt: skip
@@ -153,7 +168,7 @@ _LINE_STATE = np.dtype(
 _DAY = np.dtype([(x, "i8") for x in ("arrival", "cancel", "wanted", "gone", "back_cancel")], align=True)
 _NODE = np.dtype([("next", "i8"), ("qty", "f8"), ("src", "i8")], align=True)
 _BATCH = np.dtype([("cum", "f8"), ("src", "i8")], align=True)
-_RATE = np.dtype([("size", "f8"), ("zero", "f8")], align=True)
+_RATE = np.dtype([("size", "f8"), ("log_zero", "f8"), ("zero", "f8")], align=True)
 _BACK = np.dtype([("units", "f8"), ("cancel_next", "i8")], align=True)
 _AT = np.dtype([("line", "i8"), ("back", "i8")], align=True)
 _PURCHASE_STATE = np.dtype([("gone_next", "i8"), ("left", "f8")], align=True)
@@ -240,14 +255,25 @@ def _start_sku(p: Problem, s: "_State", i: int, g: int, line0: int, po0: int, k:
 
 
 @kernel(allocates=False)
+def _stratum(p: Problem, key: np.uint64, k: int, index: int) -> int:
+    return min(find_day(p.level_shares, uniform(key, k, index)), p.level_shares.size - 1)
+
+
+@kernel(allocates=False)
 def _start_demand(p: Problem, s: "_State", i: int, sku: Any, g: int, k: int) -> None:
-    strata = p.levels.shape[1]
-    level = p.levels[g, int(uniform(sku.key, k, -1) * strata)]
+    """What the scenario says of the SKU's demand: which kind it is, at which level or chance."""
+    s.sku[i].chance = _COUNTS
+    if sku.apart > 0.0 and uniform(sku.key, k, _APART) < sku.apart:
+        s.sku[i].chance = p.chance[g, _stratum(p, sku.key, k, _CHANCE)]
+        return
+    level = p.levels[g, _stratum(p, sku.key, k, _LEVEL)]
     log_zero = math.log1p(-sku.theta)
     for c in range(p.class_share.shape[1]):
         for w in range(7):
-            s.rate[i, c, w].size = sku.size * level * p.weekday[g, w] * p.class_share[g, c]
-            s.rate[i, c, w].zero = math.exp(s.rate[i, c, w].size * log_zero)
+            size = sku.size * level * p.weekday[g, w] * p.class_share[g, c]
+            s.rate[i, c, w].size = size
+            s.rate[i, c, w].log_zero = size * log_zero
+            s.rate[i, c, w].zero = math.exp(size * log_zero)
 
 
 @kernel(allocates=False)
@@ -375,19 +401,57 @@ def _cancel(
         node = bucket.cancel_next
 
 
-@kernel(allocates=False)
-def demand_units(p: Problem, g: int, c: int, size: float, zero: float, day: int, k: int) -> float:
-    """Units newly ordered from SKU g by class c on this day: keyed by SKU, class, scenario and calendar day."""
+@kernel(allocates=False, inline=True)
+def _draw_demand(p: Problem, s: "_State", i: int, g: int, day: int, k: int) -> float:
+    """Units newly ordered from SKU g on this day, by class into `s.back`, and their sum.
+
+    Keyed by SKU, scenario, calendar day and, where classes have demand of their own, class.
+    """
     sku = p.sku[g]
-    u = uniform(mix(sku.key ^ p.class_salt[c]), k, p.first_ordinal + day - 1)
-    if p.unseen[day] < 1.0:
-        size *= p.unseen[day]
-    elif zero > 0.0 and u <= zero:
+    if day < sku.start_day or day > sku.end_day:
         return 0.0
-    return sku.unit * negative_binomial(size, sku.theta, u)
+    w = (p.first_weekday + day - 1) % 7
+    factor = p.factor[sku.profile, day]
+    if s.sku[i].chance >= 0.0:
+        return _draw_occurrence(p, s, i, g, day, k, s.sku[i].chance * p.weekday[g, w] * factor)
+    total = 0.0
+    for c in range(p.class_share.shape[1]):
+        if s.rate[i, c, w].size > 0.0:
+            u = uniform(mix(sku.key ^ p.class_salt[c]), k, p.first_ordinal + day - 1)
+            units = sku.unit * _draw_count(s.rate[i, c, w], sku.theta, factor, u)
+            s.back[i, c, day].units = units
+            total += units
+    return total
 
 
 @kernel(allocates=False)
+def _draw_count(rate: Any, theta: float, factor: float, u: float) -> float:
+    """The u-quantile of the day's negative binomial; most days have no demand, which takes little to see."""
+    if factor == 1.0:
+        return 0.0 if u <= rate.zero else negative_binomial(rate.size, theta, u)
+    log_zero = factor * rate.log_zero
+    if u <= 1.0 + log_zero or u <= math.exp(log_zero):  # 1 + x never exceeds exp(x)
+        return 0.0
+    return negative_binomial(factor * rate.size, theta, u)
+
+
+@kernel(allocates=False)
+def _draw_occurrence(p: Problem, s: "_State", i: int, g: int, day: int, k: int, chance: float) -> float:
+    """Demand of a day that has any with this chance: one size, wholly of one class."""
+    sku, ordinal = p.sku[g], p.first_ordinal + day - 1
+    if uniform(sku.key, k, ordinal) >= chance:
+        return 0.0
+    at = sku.size_from + find_day(p.size_cum[sku.size_from : sku.size_to], uniform(sku.key, k, _UNITS - ordinal))
+    units = sku.unit * p.size_value[min(at, sku.size_to - 1)]
+    c, left = 0, uniform(sku.key, k, _CLASS - ordinal) - p.class_share[g, 0]
+    while left > 0.0 and c < p.class_share.shape[1] - 1:
+        c += 1
+        left -= p.class_share[g, c]
+    s.back[i, c, day].units = units
+    return units
+
+
+@kernel(allocates=False, inline=True)
 def _new_demand(p: Problem, s: "_State", t: Tally, i: int, g: int, line0: int, day: int, k: int) -> float:
     """New order lines of the day, known ones whose day has come and simulated ones; returns their units."""
     new = 0.0
@@ -399,17 +463,13 @@ def _new_demand(p: Problem, s: "_State", t: Tally, i: int, g: int, line0: int, d
             s.sku[i].on_order += s.line[x].left
             new += s.line[x].left
         j = s.line[x].wanted_next
-    sku = p.sku[g]
-    if sku.start_day <= day <= sku.end_day:
-        w = (p.first_weekday + day - 1) % 7
+    if _draw_demand(p, s, i, g, day, k) > 0.0:
         for c in range(p.class_share.shape[1]):
-            if s.rate[i, c, w].size > 0.0:
-                units = demand_units(p, g, c, s.rate[i, c, w].size, s.rate[i, c, w].zero, day, k)
-                s.back[i, c, day].units = units
-                s.sku[i].wait += units
-                new += units
-                if t.ledger.shape[0] > 0:
-                    t.ledger[g, k, 3] += units
+            units = s.back[i, c, day].units
+            s.sku[i].wait += units
+            new += units
+            if t.ledger.shape[0] > 0:
+                t.ledger[g, k, 3] += units
     return new
 
 
@@ -585,7 +645,7 @@ def _lose(p: Problem, s: "_State", t: Tally, i: int, g: int, day: int, k: int, u
     sku = p.sku[g]
     keep = sku.queue_share * unmet / sku.unit
     whole = math.floor(keep)
-    if uniform(sku.key, k, -1000000 - p.first_ordinal - day) < keep - whole:
+    if uniform(sku.key, k, _LOST - p.first_ordinal - day) < keep - whole:
         whole += 1.0
     drop = unmet - whole * sku.unit
     for c in range(s.back.shape[1] - 1, -1, -1):
@@ -605,7 +665,7 @@ def _future_patience(p: Problem, s: "_State", i: int, g: int, day: int, k: int) 
         return
     for c in range(s.back.shape[1]):
         if s.back[i, c, day].units > 0.0:
-            u = uniform(mix(sku.key ^ p.class_salt[c]), k, -3000000 - p.first_ordinal - day)
+            u = uniform(mix(sku.key ^ p.class_salt[c]), k, _PATIENCE - p.first_ordinal - day)
             leaves = day + geometric(u, sku.hazard, p.horizon + 1)
             if leaves <= p.horizon:
                 node = c * (p.horizon + 2) + day
@@ -683,7 +743,7 @@ def _close_sku(p: Problem, s: "_State", t: Tally, i: int, g: int, line0: int, k:
                 t.risk[g, r].preventable += 1
 
 
-@kernel(allocates=False)
+@kernel(allocates=False, inline=True)
 def _day_of_sku(
     p: Problem, s: "_State", t: Tally, i: int, g: int, line0: int, order0: int, day: int, k: int,
     tied: bool,
@@ -740,8 +800,8 @@ def _example() -> tuple[Problem, Tally, _State]:
         return np.zeros((1,) * axes, dtype)
 
     problem = Problem(
-        one(SKU), one(LINE), one("i8", 2), one("f8", 2), one("u8"), one("f8", 2), one("f8"), one("f8", 2),
-        one(LINE_DRAW, 2),
+        one(SKU), one(LINE), one("i8", 2), one("f8", 2), one("u8"), one("f8", 2), one("f8", 2), one("f8", 2),
+        one("f8"), one("f8", 2), one("f8"), one("f8"), one(LINE_DRAW, 2),
         one("f8"), one(PURCHASE_DRAW, 2), one("f8", 2), one(CALENDAR, 2), one("i8", 2), one("i8"), one(COMPONENT),
         one("i8"),
         one("i8"), 1, 1, 0, 1, True,
@@ -773,14 +833,13 @@ def simulate_components(p: Problem, t: Tally, start: int, stop: int) -> None:
 
 @kernel(numba.void(_PROBLEM, _STATE, numba.int64, numba.float64[:, :, ::1]), allocates=False)
 def _demand_paths(p: Problem, s: "_State", g: int, out: np.ndarray) -> None:
-    sku = p.sku[g]
     for k in range(p.scenarios):
-        _start_demand(p, s, 0, sku, g, k)
-        for day in range(max(1, sku.start_day), min(p.horizon, sku.end_day) + 1):
-            w = (p.first_weekday + day - 1) % 7
-            for c in range(p.class_share.shape[1]):
-                if s.rate[0, c, w].size > 0.0:
-                    out[c, k, day - 1] = demand_units(p, g, c, s.rate[0, c, w].size, s.rate[0, c, w].zero, day, k)
+        _start_demand(p, s, 0, p.sku[g], g, k)
+        for day in range(1, p.horizon + 1):
+            if _draw_demand(p, s, 0, g, day, k) > 0.0:
+                for c in range(p.class_share.shape[1]):
+                    out[c, k, day - 1] = s.back[0, c, day].units
+                    s.back[0, c, day].units = 0.0
 
 
 def demand_paths(p: Problem, g: int, out: np.ndarray) -> None:

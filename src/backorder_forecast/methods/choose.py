@@ -1,24 +1,40 @@
 """Which model counts how much: by the log score of held-out sums, pooled over items of one kind.
 
-From several past origins every model forecasts the sum over the next periods; the weights are those under which what
-came was most likely, each item holding to one model (EM for a mixture's shares). They are pooled over items that have
-demand about as often, never chosen item by item, so that short series cannot overfit.
+From several past origins every model forecasts the next period and the sum over the next periods; the weights are
+those under which what came was most likely, each item holding to one model (EM for a mixture's shares). They are
+pooled over items that have demand about as often, never chosen item by item, so that short series cannot overfit.
+How much of the past growth goes on is chosen in the same way, once for the panel.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 
+import numpy as np
+from scipy import special
+
+from .exposure import Exposure
 from .history import History
-from .hurdle import hurdle
-from .season import Shared, shared
-from .smoothing import smooth
+from .hurdle import Hurdle, hurdle
+from .panel import Panel
+from .season import shared
+from .smoothing import Smoothed, smooth
 
 _ORIGINS = 4
+_GROWTH = (1.0, 0.5, 0.0)  # shares of the past growth that may go on
 _KINDS = np.array([0.15, 0.5])  # shares of periods with demand that tell seldom, now and then, and mostly apart
 _FEW_ITEMS = 30
-_WIDTH, _ROOM = 512, 4.0
+_MANY_ITEMS = 2000  # beyond which every so manieth item tells the weights
+_PRIOR_ITEMS = 3.0
+_WORTH = 3.0  # logarithms of likelihood by which occurrence and size has to better the rest of a kind's mixture
+_LEAST = 0.03  # weights below it are left out
+_WIDTH = 256
 _TINY = 1e-9
+
+
+KINDS = ("less than 15 %", "15 to 50 %", "more than 50 %")
 
 
 def kinds(history: History) -> np.ndarray:
@@ -27,45 +43,129 @@ def kinds(history: History) -> np.ndarray:
     return np.asarray(np.searchsorted(_KINDS, share))
 
 
-def model_weights(
-    history: History, horizon: int, cycle: int, per_year: float, half_lives: np.ndarray
-) -> np.ndarray:
-    """Weights of each item's models [n × half-lives + 1], the last being the hurdle's."""
-    scores = np.zeros((history.items, len(half_lives) + 1))
+MODELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "auto": lambda half_lives: np.ones(len(half_lives) + 1, bool),
+    "steady level": lambda half_lives: np.append(half_lives == half_lives.max(), False),
+    "smoothing": lambda half_lives: np.append(np.ones(len(half_lives), bool), False),
+    "occurrence and size": lambda half_lives: np.append(np.zeros(len(half_lives), bool), True),
+}
+"""Which models may be mixed [half-lives + 1, the last being occurrence and size], by the name of the choice."""
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """weights [kinds × models]; growth: share of the past growth that goes on; items [kinds]: how many were judged;
+    score, steady [kinds]: held-out log score an item of the mixture, and of the longest memory alone."""
+
+    weights: np.ndarray
+    growth: float
+    items: np.ndarray
+    score: np.ndarray
+    steady: np.ndarray
+
+
+def model_weights(panel: Panel, horizon: int, half_lives: np.ndarray, model: str = "auto") -> Weighed:
+    """Weigh the models for each kind of item; model: one of MODELS."""
+    items = panel.history.items
+    panel = panel.take(np.arange(0, items, max(1, items // _MANY_ITEMS)))
+    trials = list(_trials(panel, horizon, half_lives))
+    kind, may = kinds(panel.history), MODELS[model](half_lives)
+    none = np.zeros((len(kind), len(half_lives)))
+    smooth_scores = [sum((x.smooth_score(share) for x in trials), none) for share in _GROWTH]
+    best = int(np.argmax([_by_kind(x, kind, np.ones(len(half_lives), bool))[1].sum() for x in smooth_scores]))
+    seldom = sum((x.seldom_score(_GROWTH[best]) for x in trials), none[:, :1])
+    scores = np.concatenate([smooth_scores[best], seldom], axis=1)
+    weights, together = _by_kind(scores, kind, may)
+    if may[:-1].any() and may[-1]:  # occurrence and size has to be worth it
+        plain, alone = _by_kind(scores, kind, np.append(may[:-1], False))
+        worth = together - alone >= _WORTH
+        weights, together = np.where(worth[:, None], weights, plain), np.where(worth, together, alone)
+    judged = np.array([_judged(scores, kind, k).shape[0] for k in range(len(weights))])
+    steady = _by_kind(scores, kind, MODELS["steady level"](half_lives))[1]
+    each = max(len(trials), 1) * np.maximum(judged, 1)
+    return Weighed(weights, _GROWTH[best], np.bincount(kind, minlength=len(weights)), together / each, steady / each)
+
+
+def _trials(panel: Panel, horizon: int, half_lives: np.ndarray) -> Iterator[_Trial]:
+    """The panel fitted as of several past origins."""
     for origin in range(1, _ORIGINS + 1):
-        past = history.until(origin * horizon)
-        if past.periods < max(2 * horizon, 8):
-            break
-        actual = history.until((origin - 1) * horizon).sums(horizon)
-        known = (past.length >= horizon)[:, None]
-        scores += np.where(known, _scores(past, actual, horizon, cycle, per_year, half_lives), 0.0)
-    kind, weights = kinds(history), np.zeros_like(scores)
-    for k in range(len(_KINDS) + 1):
-        mine = kind == k
-        pool = mine if mine.sum() >= _FEW_ITEMS else np.ones(len(mine), bool)
-        weights[mine] = _shares(scores[pool])
-    return weights
+        past = panel.until(origin * horizon)
+        if past.history.periods < max(2 * horizon, 8):
+            return
+        common = shared(past.history, past.periods, past.group, horizon)
+        exposure = Exposure.fit(past.history, common, past.periods, past.group, past.drivers)
+        later = panel.history.until((origin - 1) * horizon)
+        yield _Trial(past.history, exposure, later, horizon, smooth(past.history, exposure, half_lives))
 
 
-def _scores(
-    past: History, actual: np.ndarray, horizon: int, cycle: int, per_year: float, half_lives: np.ndarray
-) -> np.ndarray:
-    common = shared(past, horizon, cycle, per_year)
-    smoothed = smooth(past, common, half_lives).log_score(np.round(actual), float(common.ahead.sum()))
-    return np.column_stack([smoothed, _hurdle_score(past, common, actual, horizon)])
+@dataclass(frozen=True)
+class _Trial:
+    """What was known at an origin and fitted to it, and what came later; scores are means over the spans judged."""
+
+    past: History
+    exposure: Exposure
+    later: History
+    horizon: int
+    smoothed: Smoothed
+
+    def smooth_score(self, growth: float) -> np.ndarray:
+        """Log scores of every half-life [n × half-lives]; 0 where hardly anything was known."""
+        total = [self.smoothed.log_score(np.round(actual), factor) for _, actual, factor in self._spans(growth)]
+        return np.asarray(np.mean(total, axis=0) * self._known)
+
+    def seldom_score(self, growth: float) -> np.ndarray:
+        """Log scores of occurrence and size [n × 1]."""
+        fitted = hurdle(self.past, self.exposure)
+        total = [_hurdle_score(fitted, np.round(x), factor, span) for span, x, factor in self._spans(growth)]
+        return np.asarray(np.mean(total, axis=0)[:, None] * self._known)
+
+    @property
+    def _known(self) -> np.ndarray:
+        return (self.past.length >= self.horizon)[:, None]
+
+    @cached_property
+    def _came(self) -> dict[int, np.ndarray]:
+        """Sums that came, of the next period and of the horizon, by the number of periods."""
+        return {span: self.later.sums(self.horizon, self.horizon - span) for span in (1, self.horizon)}
+
+    def _spans(self, growth: float) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Periods summed, the sums that came, and the sums of their factors."""
+        growing = replace(self.exposure, shared=self.exposure.shared.growing(growth))
+        ahead = growing.ahead(np.arange(self.past.items), self.horizon)
+        for span, came in self._came.items():
+            yield span, came, ahead[:, :span].sum(axis=1)
 
 
-def _hurdle_score(past: History, common: Shared, actual: np.ndarray, horizon: int) -> np.ndarray:
+def _by_kind(scores: np.ndarray, kind: np.ndarray, may: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights for each kind of item [kinds × models], and the logarithm of the likelihood that they reach [kinds].
+
+    may [models]: which of them may be mixed.
+    """
+    kinds_of = len(_KINDS) + 1
+    weights, likelihood = np.zeros((kinds_of, scores.shape[1])), np.zeros(kinds_of)
+    for k in range(kinds_of):
+        judged = _judged(scores, kind, k)[:, may]
+        weights[k, may] = _shares(judged)
+        likelihood[k] = special.logsumexp(judged, axis=1, b=weights[k, may]).sum()
+    return weights, likelihood
+
+
+def _judged(scores: np.ndarray, kind: np.ndarray, k: int) -> np.ndarray:
+    """Scores of the items of a kind, or of all where it has few."""
+    mine = kind == k
+    return scores[mine] if mine.sum() >= _FEW_ITEMS else scores
+
+
+def _hurdle_score(fitted: Hurdle, actual: np.ndarray, factor: np.ndarray, span: int) -> np.ndarray:
     """Log probability of sums [n] under the hurdle model, counted in steps where numbers are large."""
-    fitted = hurdle(past, common)
-    step = steps(np.maximum(actual, _ROOM * fitted.mean(np.full(past.items, float(horizon)))))
-    out = np.empty(past.items)
-    for begin in range(0, past.items, 256):
-        rows = np.arange(begin, min(begin + 256, past.items))
-        cdf = fitted.cdf(rows, horizon, np.full(len(rows), common.ahead.mean()), step[rows], _WIDTH)
-        place = np.minimum(np.round(actual[rows] / step[rows]).astype(np.int64), _WIDTH - 1)
-        mass = np.diff(cdf, prepend=0.0, axis=1)[np.arange(len(rows)), place]
-        out[rows] = np.log(np.maximum(mass, _TINY) / step[rows])
+    step = steps(actual + 2.0)
+    place = np.round(actual / step).astype(np.int64)
+    out, order = np.empty(len(actual)), np.argsort(place, kind="stable")
+    for begin in range(0, len(order), 256):
+        rows = order[begin : begin + 256]
+        alone = (np.ones((len(rows), 1)), factor[rows, None], np.full((len(rows), 1), span))
+        mass = fitted.mass(rows, *alone, step[rows], int(place[rows].max()) + 1)
+        out[rows] = np.log(np.maximum(mass[np.arange(len(rows)), place[rows]], _TINY) / step[rows])
     return out
 
 
@@ -75,9 +175,13 @@ def steps(reach: np.ndarray, width: int = _WIDTH) -> np.ndarray:
 
 
 def _shares(scores: np.ndarray) -> np.ndarray:
-    relative = np.exp(scores - scores.max(axis=1, keepdims=True))
-    share = np.full(scores.shape[1], 1.0 / scores.shape[1])
-    for _ in range(60):
-        held = relative * share
-        share = (held / held.sum(axis=1, keepdims=True)).mean(axis=0)
-    return np.asarray(share)
+    """Shares of the models [models] that make the scores [n × models] likeliest, beside a few items that speak for long
+    memories: where hardly anything was held out, nothing speaks for short ones."""
+    prior = 0.5 ** np.arange(scores.shape[1])[::-1]
+    prior /= prior.sum()
+    relative, share = np.exp(scores - scores.max(axis=1, keepdims=True)), prior
+    for _ in range(100):
+        share = share * (relative.T @ (1.0 / (relative @ share))) + _PRIOR_ITEMS * prior
+        share /= share.sum()
+    share = np.where(share >= _LEAST, share, 0.0)
+    return np.asarray(share / share.sum())

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+
+from ..core import panel as kernels
 
 
 @dataclass(frozen=True)
 class History:
     """Units by item and age in periods (0: the last one), for the events alone; ages are below the item's length.
 
-    item, age, qty: parallel arrays sorted by item; length [n]: periods since each item's first one.
+    item, age, qty: parallel arrays sorted by item; length [n]: periods since each item's first one; extra [events]:
+    variance of units that are only expected, as in periods without stock (empty: none is).
 
     >>> h = History(np.array([0, 0, 1]), np.array([5, 1, 0]), np.array([2.0, 3.0, 1.0]), np.array([6, 4]))
     >>> h.until(1).age.tolist(), h.until(1).length.tolist(), h.sums(2).tolist()
@@ -22,6 +26,7 @@ class History:
     age: np.ndarray
     qty: np.ndarray
     length: np.ndarray
+    extra: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @property
     def items(self) -> int:
@@ -33,15 +38,40 @@ class History:
         """Periods of the longest item."""
         return int(self.length.max(initial=0))
 
+    @cached_property
+    def start(self) -> np.ndarray:
+        """Where the events of each item begin [n + 1]."""
+        return np.searchsorted(self.item, np.arange(self.items + 1)).astype(np.int64)
+
     def until(self, skip: int) -> History:
         """The history without its last `skip` periods."""
         old = self.age >= skip
         length = np.maximum(self.length - skip, 0)
-        return History(self.item[old], self.age[old] - skip, self.qty[old], length)
+        return History(self.item[old], self.age[old] - skip, self.qty[old], length, self._extra(old))
 
-    def sums(self, last: int) -> np.ndarray:
-        """Units of each item [n] in its last `last` periods."""
-        recent = self.age < last
+    def take(self, rows: np.ndarray) -> History:
+        """The history of some items, numbered anew in the order of `rows`."""
+        count = (self.start[1:] - self.start[:-1])[rows]
+        ends = np.cumsum(count)
+        events = np.arange(int(count.sum())) + np.repeat(self.start[rows] - (ends - count), count)
+        item = np.repeat(np.arange(len(rows)), count)
+        return History(item, self.age[events], self.qty[events], self.length[rows], self._extra(events))
+
+    def with_qty(self, qty: np.ndarray, extra: np.ndarray) -> History:
+        """The same events with other units, and their variances."""
+        return History(self.item, self.age, qty, self.length, extra)
+
+    def squares(self) -> np.ndarray:
+        """Squares of units, as expected [events]."""
+        square: np.ndarray = self.qty**2
+        return square + self.extra if len(self.extra) else square
+
+    def _extra(self, events: np.ndarray) -> np.ndarray:
+        return self.extra[events] if len(self.extra) else self.extra
+
+    def sums(self, last: int, but: int = 0) -> np.ndarray:
+        """Units of each item [n] in its last `last` periods, but for the very last `but` of them."""
+        recent = np.flatnonzero((self.age < last) & (self.age >= but))
         return self.total(self.qty[recent], recent)
 
     def total(self, values: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
@@ -49,7 +79,12 @@ class History:
         added: np.ndarray = np.bincount(self.item[rows], values, self.items)
         return added
 
+    def faded(self, fade: np.ndarray) -> np.ndarray:
+        """Units of each item, faded by age [n × memories]; fade [memories × ages]."""
+        out = np.zeros((self.items, len(fade)))
+        kernels.faded_sums(self.start, self.age, self.qty, np.ascontiguousarray(fade), 0, out)
+        return out
+
     def events(self) -> np.ndarray:
         """Periods with demand [n]."""
-        counted: np.ndarray = np.bincount(self.item, minlength=self.items)
-        return counted
+        return np.diff(self.start).astype(float)

@@ -2,8 +2,8 @@
 
 A period has demand with an item's own chance, beta distributed over the panel (so the count of periods with demand
 is beta-binomial), and then a size: one of those seen, or, the more the fewer were seen, one from a lognormal law
-whose centre is shrunk over the panel. Sums over k periods are exact: the size law convolved with itself as often as
-there is demand, by Fourier transform.
+whose centre is shrunk over the panel. Sums over periods are exact: the size law convolved with itself as often as
+there is demand, by Fourier transform, tilted so that nothing wraps around (Grübel and Hermesmeier 1999).
 """
 
 from __future__ import annotations
@@ -11,96 +11,150 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special
+from scipy import fft, optimize, special
 
+from ..core import counts
+from ..core import panel as kernels
+from .exposure import Exposure
 from .history import History
-from .season import Shared
 
 _FEW = 3.0  # sizes as which the lognormal law counts beside those seen
 _FEW_ITEMS = 20
+_MANY_ITEMS = 2000  # beyond which the laws over the panel are learned from every so manieth item
+_MOST_SPREAD = 2.5  # of log sizes: beyond it a table of sums would not end
+_SKEWED = 0.4  # a of a beta law below which standard deviations do not tell how far it reaches
+_TILT = 18.0  # e^−18 of what lies beyond the table wraps into it
 
 
 @dataclass(frozen=True)
 class Hurdle:
-    """a, b [n]: beta law of the chance of demand; centre, spread [n]: of log sizes; history: the sizes seen."""
+    """a, b [n]: beta law of the chance of demand; centre, spread [n]: of log sizes; history: the sizes seen;
+    panel: (a, b, centre, within, between) over the panel."""
 
     a: np.ndarray
     b: np.ndarray
     centre: np.ndarray
     spread: np.ndarray
     history: History
+    panel: np.ndarray
 
-    def cdf(
-        self, rows: np.ndarray, periods: int, factor: np.ndarray, step: np.ndarray, width: int
-    ) -> np.ndarray:
-        """P(sum over periods ≤ x · step) for x = 0 … width − 1 [rows × width]; what lies beyond is left out.
+    @classmethod
+    def unknown(cls, n: int) -> Hurdle:
+        """Items of which nothing was seen, in a panel of which nothing was."""
+        none = np.zeros(0, np.int64)
+        history, ones = History(none, none, np.zeros(0), np.zeros(n, np.int64)), np.ones(n)
+        return cls(ones / 2.0, ones / 2.0, np.zeros(n), ones, history, np.array([0.5, 0.5, 0.0, 1.0, 1.0]))
 
-        rows: items; factor [rows]: by which demand in these periods is, on the mean, more frequent than now.
+    def take(self, rows: np.ndarray) -> Hurdle:
+        """The laws of some items."""
+        sizes = self.centre[rows], self.spread[rows], self.history.take(rows)
+        return Hurdle(self.a[rows], self.b[rows], *sizes, self.panel)
+
+    def mass(
+        self, rows: np.ndarray, chance: np.ndarray, exposure: np.ndarray, periods: np.ndarray, step: np.ndarray,
+        width: int,
+    ) -> np.ndarray:  # fmt: skip
+        """P(sum = x · step) for x = 0 … width − 1 [rows × width]; what lies beyond is left out.
+
+        The sum is over periods[·, j], with this sum of factors, with chance[·, j]: all [rows × alternatives].
         """
-        sizes = np.fft.rfft(self._sizes(rows, step, width), 2 * width, axis=1)
-        chance = self._occurrences(rows, periods, factor)
-        total = np.zeros_like(sizes)
-        for count in range(periods, -1, -1):  # Horner's rule over the convolution powers
-            total = total * sizes + chance[:, count, None]
-        mass = np.fft.irfft(total, 2 * width, axis=1)[:, :width]
-        return np.asarray(np.minimum(np.cumsum(np.maximum(mass, 0.0), axis=1), 1.0))
+        length = fft.next_fast_len(max(width, 8), real=True)
+        tilt = np.exp(-_TILT / length * np.arange(length))
+        sizes = fft.rfft(self.sizes(rows, step, length) * tilt, axis=1)
+        out = np.empty_like(sizes)
+        counts.compound(np.ascontiguousarray(sizes), self.counts(rows, chance, exposure, periods), out)
+        mass = fft.irfft(out, length, axis=1)[:, :width] / tilt[:width]
+        return np.asarray(np.maximum(mass, 0.0))
 
-    def mean(self, exposure: np.ndarray) -> np.ndarray:
-        """Mean of a sum with this sum of factors [n]."""
+    def counts(
+        self, rows: np.ndarray, chance: np.ndarray, exposure: np.ndarray, periods: np.ndarray
+    ) -> np.ndarray:
+        """P(demand in so many periods) [rows × 0, 1, …], as far as it matters."""
+        factor = exposure / np.maximum(periods, 1)
+        both = self.a[rows] + self.b[rows]
+        share = np.minimum(factor.max(axis=1) * self.a[rows] / both, 1.0)
+        trials = periods.max(axis=1)
+        spread = np.sqrt(trials * share * (1.0 - share) * (1.0 + trials / (both + 1.0)))
+        often = trials * _high(self.a[rows], both, factor.max(axis=1))
+        most = np.maximum(trials * share + 6.0 * spread, often + 4.0 * np.sqrt(often)) + 6.0
+        most = np.minimum(np.ceil(most), trials)
+        out = np.zeros((len(rows), int(most.max(initial=0)) + 1))
+        kernels.occurrences(self.a[rows], self.b[rows], *_tight(factor, periods, chance), out)
+        return out
+
+    def sizes(self, rows: np.ndarray, step: np.ndarray, width: int) -> np.ndarray:
+        """Law of one size in steps [rows × width], at least one step; what lies beyond is left out."""
+        edges = np.log(np.maximum(np.arange(width + 1) - 0.5, 1e-9))
+        edges = edges + np.log(step)[:, None]
+        below = special.ndtr((edges - self.centre[rows, None]) / self.spread[rows, None])
+        below[:, :2] = 0.0
+        seen = np.zeros((len(rows), width))
+        kernels.seen_sizes(self.history.start, self.history.qty, rows.astype(np.int64), step, seen)
+        events = self.history.events()[rows][:, None]
+        return np.asarray((seen + _FEW * np.diff(below, axis=1)) / (events + _FEW))
+
+    def size_moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and mean square of one size [n]."""
         events = self.history.events()
-        seen = self.history.total(self.history.qty) / np.maximum(events, 1)
         own = events / (events + _FEW)
-        typical = np.exp(self.centre + self.spread**2 / 2.0)
-        mean: np.ndarray = exposure * self.a / (self.a + self.b) * (own * seen + (1.0 - own) * typical)
-        return mean
+        seen = self.history.total(self.history.qty) / np.maximum(events, 1)
+        squares = self.history.total(self.history.qty**2) / np.maximum(events, 1)
+        # lognormal sizes below a step and a half count as one step, as in `sizes`
+        cut = (np.log(1.5) - self.centre) / self.spread
+        typical = np.exp(self.centre + self.spread**2 / 2.0) * special.ndtr(self.spread - cut) + special.ndtr(cut)
+        square = np.exp(2.0 * (self.centre + self.spread**2)) * special.ndtr(2.0 * self.spread - cut)
+        square += special.ndtr(cut)
+        return own * seen + (1 - own) * typical, own * squares + (1 - own) * square
 
-    def reach(self, periods: int, factor: np.ndarray) -> np.ndarray:
-        """A value that sums over so many periods hardly exceed [n]."""
-        often = periods * np.minimum(factor * self.a / (self.a + self.b), 1.0)
-        most = np.minimum(np.ceil(often + 4.0 * np.sqrt(often * (1.0 + periods / (self.a + self.b))) + 2.0), periods)
+    def chance(self) -> np.ndarray:
+        """Mean chance of demand in a period of factor 1 [n]."""
+        return np.asarray(self.a / (self.a + self.b))
+
+    def reach(self, periods: np.ndarray, factor: np.ndarray) -> np.ndarray:
+        """A value that sums over so many periods [n] hardly exceed [n]."""
+        often = periods * _high(self.a, self.a + self.b, factor)
+        most = np.ceil(often + 4.0 * np.sqrt(often * (1.0 + periods / (self.a + self.b))) + 2.0)
+        most = np.minimum(most, periods)
         largest = np.zeros(self.history.items)
         np.maximum.at(largest, self.history.item, self.history.qty)
         large = np.maximum(largest, np.exp(self.centre + 2.6 * self.spread))
-        typical = self.mean(np.ones(len(often))) / np.maximum(self.a / (self.a + self.b), 1e-12)
-        reach: np.ndarray = most * typical + 3.0 * np.sqrt(most) * large
+        reach: np.ndarray = most * self.size_moments()[0] + 3.0 * np.sqrt(most) * large
         return reach
 
-    def _occurrences(self, rows: np.ndarray, periods: int, factor: np.ndarray) -> np.ndarray:
-        """P(demand in so many of the periods) [rows × 0…periods]."""
-        count = np.arange(periods + 1)
-        both = (self.a + self.b)[rows, None]
-        a = np.minimum(self.a[rows, None] * factor[:, None], 0.999 * both)
-        b = both - a
-        ways = special.gammaln(periods + 1) - special.gammaln(count + 1) - special.gammaln(periods - count + 1)
-        return np.asarray(np.exp(ways + special.betaln(a + count, b + periods - count) - special.betaln(a, b)))
 
-    def _sizes(self, rows: np.ndarray, step: np.ndarray, width: int) -> np.ndarray:
-        """Size law in steps [rows × width]; sizes below one step count as one. An item may stand in several rows."""
-        mine, row = np.unique(rows, return_inverse=True)
-        if len(mine) < len(rows) and (step == step[np.unique(row, return_index=True)[1]][row]).all():
-            return self._sizes(mine, step[np.unique(row, return_index=True)[1]], width)[row]
-        edges = np.log(np.maximum(np.arange(width + 1) - 0.5, 1e-9))
-        below = special.ndtr((edges + np.log(step)[:, None] - self.centre[rows, None]) / self.spread[rows, None])
-        below[:, :2] = [0.0, 0.0]
-        typical = np.diff(below, axis=1)
-        place = np.full(self.history.items, -1)
-        place[rows] = np.arange(len(rows))
-        at = place[self.history.item]
-        mine = at >= 0
-        seen = np.zeros((len(rows), width))
-        size = np.clip(np.round(self.history.qty[mine] / step[at[mine]]), 1, width - 1).astype(np.int64)
-        np.add.at(seen, (at[mine], size), 1.0)
-        events = seen.sum(axis=1, keepdims=True)
-        return np.asarray((seen + _FEW * typical) / (events + _FEW))
+def _high(a: np.ndarray, both: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Mean chance of demand of beta laws (a, both − a), times a factor; of those so skewed that standard deviations tell
+    little, what they hardly exceed."""
+    risen = np.minimum(a * factor, 0.999 * both)
+    chance, skewed = risen / both, (risen < _SKEWED) & (risen > 0.0)
+    chance[skewed] = special.betaincinv(risen[skewed], (both - risen)[skewed], 0.9999)
+    return np.asarray(chance)
 
 
-def hurdle(history: History, common: Shared) -> Hurdle:
-    """Fit every item, its whole history weighing alike apart from the growth and season that all items share."""
-    events = history.events().astype(float)
-    trials = np.concatenate([[0.0], np.cumsum(common.past)])[history.length]
-    a, b = _beta(events, trials)
-    centre, spread = _sizes(history, events)
-    return Hurdle(a + events, b + np.maximum(trials - events, 0.0), centre, spread, history)
+def _tight(factor: np.ndarray, periods: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    whole = np.ascontiguousarray(periods, dtype=np.int64)
+    return np.ascontiguousarray(factor), whole, np.ascontiguousarray(chance)
+
+
+def hurdle(history: History, exposure: Exposure, panel: np.ndarray | None = None) -> Hurdle:
+    """Fit every item, its whole history weighing alike apart from the factors of its periods.
+
+    panel: the laws over a panel, where they come from a larger one.
+    """
+    events = history.events()
+    trials = exposure.past(history.length, np.ones((1, max(exposure.periods.now, 1))))[0]
+    if panel is None:
+        some = slice(None, None, max(1, history.items // _MANY_ITEMS))
+        panel = np.array([*_beta(events[some], trials[some]), *_panel_sizes(history, events)])
+    a, b, centre, within, between = panel
+    log = np.log(np.maximum(history.qty, 0.5))
+    own = history.total(log) / np.maximum(events, 1.0)
+    scatter = history.total((log - own[history.item]) ** 2)
+    pull = within / between
+    variance = (scatter + _FEW * within) / (np.maximum(events - 1.0, 0.0) + _FEW)
+    middle = (history.total(log) + pull * centre) / (events + pull)
+    spread = np.minimum(np.sqrt(variance + variance / (events + pull)), _MOST_SPREAD)
+    return Hurdle(a + events, b + np.maximum(trials - events, 0.0), middle, spread, history, panel)
 
 
 def _beta(events: np.ndarray, trials: np.ndarray) -> tuple[float, float]:
@@ -122,18 +176,14 @@ def _beta(events: np.ndarray, trials: np.ndarray) -> tuple[float, float]:
     return float(a), float(b)
 
 
-def _sizes(history: History, events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centre and spread of the logarithm of each item's sizes, shrunk to the panel's; the centre's doubt is added."""
+def _panel_sizes(history: History, events: np.ndarray) -> tuple[float, float, float]:
+    """Centre of the logarithms of sizes over the panel, their variance within items and between them."""
     log = np.log(np.maximum(history.qty, 0.5))
     if not len(log):
-        return np.zeros(history.items), np.ones(history.items)
+        return 0.0, 1.0, 1.0
     own = history.total(log) / np.maximum(events, 1.0)
     within = history.total((log - own[history.item]) ** 2)
     several = events >= 2
     common = within[several].sum() / max((events[several] - 1).sum(), 1.0) if several.any() else 1.0
-    common = max(float(common), 1e-3)
-    between = max(float(np.var(own[events >= 3])) if (events >= 3).sum() > 1 else 1.0, 1e-3)
-    pull = common / between
-    variance = (within + _FEW * common) / (np.maximum(events - 1.0, 0.0) + _FEW)
-    centre = (history.total(log) + pull * log.mean()) / (events + pull)
-    return centre, np.sqrt(variance + variance / (events + pull))
+    between = float(np.var(own[events >= 3])) if (events >= 3).sum() > 1 else 1.0
+    return float(log.mean()), max(float(common), 1e-3), max(between, 1e-3)

@@ -1,0 +1,170 @@
+"""Passes over the events of a whole panel, sorted by item: faded sums, size laws, occurrences, strata of levels."""
+
+import math
+
+import numpy as np
+
+from ._compile import kernel
+
+
+@kernel("void(int64[::1], int64[::1], float64[::1], float64[:, ::1], int64, float64[:, ::1])")
+def faded_sums(
+    start: np.ndarray, age: np.ndarray, values: np.ndarray, fade: np.ndarray, skip: int, out: np.ndarray
+) -> None:
+    """Sums of values [events], faded by age, of each item without its last `skip` periods: out [n × memories].
+
+    start [n + 1]: where the events of each item begin; fade [memories × ages].
+    """
+    memories = fade.shape[0]
+    total = np.empty(memories)
+    for i in range(out.shape[0]):
+        total[:] = 0.0
+        for e in range(start[i], start[i + 1]):
+            a = age[e] - skip
+            if a >= 0:
+                for h in range(memories):
+                    total[h] += fade[h, a] * values[e]
+        out[i] = total
+
+
+@kernel("void(float64[:, ::1], float64[:, ::1], float64[::1], float64[:, ::1])")
+def level_strata(atoms: np.ndarray, weights: np.ndarray, edges: np.ndarray, out: np.ndarray) -> None:
+    """Means of the strata of each row's atoms [n × atoms] of these weights: out [n × strata].
+
+    edges [strata + 1]: 0 … 1, the shares at which strata begin and end. The mean of the whole is kept exactly.
+    """
+    strata = edges.size - 1
+    for i in range(atoms.shape[0]):
+        order = np.argsort(atoms[i])
+        whole = weights[i].sum()
+        at, s = 0.0, 0
+        out[i] = 0.0
+        for j in order:
+            left = weights[i, j] / whole
+            while left > 0.0:
+                room = edges[s + 1] - at
+                if left < room or s == strata - 1:
+                    out[i, s] += left * atoms[i, j]
+                    at += left
+                    left = 0.0
+                else:
+                    out[i, s] += room * atoms[i, j]
+                    at = edges[s + 1]
+                    left -= room
+                    s += 1
+        for s in range(strata):
+            out[i, s] /= edges[s + 1] - edges[s]
+
+
+@kernel("void(float64[:, ::1], float64[::1], float64, float64[:, ::1], float64[:, ::1])")
+def merge_levels(
+    levels: np.ndarray, shares: np.ndarray, tolerance: float, merged: np.ndarray, weights: np.ndarray
+) -> None:
+    """Merge neighbouring strata of levels within a relative tolerance: means in `merged`, their shares in `weights`.
+
+    Shapes: levels, merged, weights [n × strata], shares [strata]. Each mean is kept; what is left of a row weighs 0.
+    """
+    for i in range(levels.shape[0]):
+        weights[i] = 0.0
+        at, first = 0, levels[i, 0]
+        merged[i, 0] = 0.0
+        for s in range(shares.size):
+            if abs(levels[i, s] - first) > tolerance * first:
+                merged[i, at] /= weights[i, at]
+                at, first = at + 1, levels[i, s]
+                merged[i, at] = 0.0
+            merged[i, at] += shares[s] * levels[i, s]
+            weights[i, at] += shares[s]
+        merged[i, at] /= weights[i, at]
+        for s in range(at + 1, shares.size):
+            merged[i, s] = merged[i, at]
+
+
+@kernel()
+def _log_beta_binomial(count: float, trials: float, a: float, b: float) -> float:
+    ways = math.lgamma(trials + 1.0) - math.lgamma(count + 1.0) - math.lgamma(trials - count + 1.0)
+    top = math.lgamma(a + count) + math.lgamma(b + trials - count) - math.lgamma(a + b + trials)
+    return ways + top - math.lgamma(a) - math.lgamma(b) + math.lgamma(a + b)
+
+
+@kernel()
+def _add_beta_binomial(trials: int, a: float, b: float, weight: float, out: np.ndarray) -> None:
+    """Add weight × P(count = c) to out[c] from the mode outwards; counts beyond the room are left out."""
+    mode = int(trials * a / (a + b))
+    peak = weight * math.exp(_log_beta_binomial(float(mode), float(trials), a, b))
+    p = peak
+    for c in range(mode, trials + 1):
+        if c < out.size:
+            out[c] += p
+        if c >= out.size - 1 or (p < 1e-16 * weight and c > mode + 2):
+            break
+        p *= (trials - c) / (c + 1.0) * (a + c) / (b + trials - c - 1.0)
+    p = peak
+    for c in range(mode, 0, -1):
+        p *= c / (trials - c + 1.0) * (b + trials - c) / (a + c - 1.0)
+        if c - 1 < out.size:
+            out[c - 1] += p
+        if p < 1e-16 * weight and c < mode - 2:
+            break
+
+
+@kernel("void(float64[::1], float64[::1], float64[:, ::1], int64[:, ::1], float64[:, ::1], float64[:, ::1])")
+def occurrences(
+    a: np.ndarray, b: np.ndarray, factor: np.ndarray, periods: np.ndarray, chance: np.ndarray, out: np.ndarray
+) -> None:
+    """Row by row, add to out[i, c] P(demand in c periods), periods[i, j] of them having chance[i, j].
+
+    The chance of demand in a period is beta (a, b) [n], its mean times factor[i, j] and below 1. Beta-binomial.
+    """
+    for i in range(out.shape[0]):
+        both = a[i] + b[i]
+        for j in range(periods.shape[1]):
+            if chance[i, j] <= 0.0:
+                continue
+            risen = min(a[i] * factor[i, j], 0.999 * both)
+            if periods[i, j] <= 0 or risen <= 0.0:
+                out[i, 0] += chance[i, j]
+            else:
+                _add_beta_binomial(periods[i, j], risen, both - risen, chance[i, j], out[i])
+
+
+@kernel("void(int64[::1], float64[::1], int64[::1], float64[::1], float64[:, ::1])")
+def seen_sizes(
+    start: np.ndarray, qty: np.ndarray, items: np.ndarray, step: np.ndarray, out: np.ndarray
+) -> None:
+    """Count the sizes seen of some items in steps: out[i, s] events of size s; at least one step, the rest left out.
+
+    start [all items + 1]: where the events of each item begin; items, step [rows].
+    """
+    for i in range(items.size):
+        for e in range(start[items[i]], start[items[i] + 1]):
+            s = max(1, math.floor(qty[e] / step[i] + 0.5))
+            if s < out.shape[1]:
+                out[i, s] += 1.0
+
+
+@kernel("void(float64[::1], float64[::1], float64[::1], float64[::1], float64[::1])")
+def at_least(
+    seen: np.ndarray, mean: np.ndarray, ratio: np.ndarray, first: np.ndarray, square: np.ndarray
+) -> None:
+    """E[Y | Y ≥ seen] into `first` and E[Y² | Y ≥ seen] into `square`, of negative binomials; all [cells].
+
+    ratio: variance over mean, above 1. Adds up probabilities relative to that of the first count, so none underflows.
+    """
+    for i in range(seen.size):
+        m, r, low = max(mean[i], 1e-12), ratio[i], max(0.0, math.ceil(seen[i] - 1e-9))
+        sd = math.sqrt(m * r)
+        if low < m - 9.0 * sd or low <= 0.0:  # hardly any count is below
+            first[i], square[i] = m, m * r + m * m
+            continue
+        theta, size = 1.0 - 1.0 / r, m / (r - 1.0)
+        p, total, once, twice, x = 1.0, 0.0, 0.0, 0.0, low
+        while True:
+            total += p
+            once += p * x
+            twice += p * x * x
+            p *= theta * (x + size) / (x + 1.0)
+            x += 1.0
+            if x > m and p < 1e-10 * total:
+                break
+        first[i], square[i] = once / total, twice / total

@@ -123,8 +123,8 @@ class Hurdle:
 
 
 def _high(a: np.ndarray, both: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """Mean chance of demand of beta laws (a, both − a), times a factor; of those so skewed that standard deviations tell
-    little, what they hardly exceed."""
+    """Mean chance of demand of beta laws (a, both − a), times a factor; of those so skewed that standard deviations
+    tell little, what they hardly exceed."""
     risen = np.minimum(a * factor, 0.999 * both)
     chance, skewed = risen / both, (risen < _SKEWED) & (risen > 0.0)
     chance[skewed] = special.betaincinv(risen[skewed], (both - risen)[skewed], 0.9999)

@@ -158,11 +158,11 @@ def ours(store: Store, last: int, driven: bool = True) -> Said:
     return Said(np.arange(len(days)), days, sums, covered, took)
 
 
-def drivers(store: Store, last: int) -> pd.DataFrame:
-    """Each item's price, snap days and events, known ahead."""
-    frame = store.long(last + HORIZON, store.price).rename(columns={"value": "price"})
+def drivers(store: Store, last: int) -> list[pd.DataFrame]:
+    """Snap days and events, which hold for all items, and each item's price; known ahead."""
+    prices = store.long(last + HORIZON, store.price).rename(columns={"value": "price"})
     known = event_flags(store, last).assign(ds=store.days["ds"], snap=store.days["snap"].astype(bool))
-    return frame.merge(known, on="ds")
+    return [known.iloc[: last + HORIZON], prices]
 
 
 def run_peers(store: Store, origins: list[int], folder: Path, asked: argparse.Namespace) -> None:

@@ -40,7 +40,8 @@ def forecast_panel(
     horizon: periods ahead; frequency: "D", "W" or "M".
     in_stock: a frame `unique_id`, `ds`, `in_stock`; a period that ended without stock says "at least what was sold".
     drivers: what moves demand, known for past and future periods: `ds` and numbers or flags that hold for all series;
-    or, with `unique_id`, those of single series: `price` (its logarithm counts, from the last one) and flags.
+    or, with `unique_id`, those of single series: `price` (its logarithm counts, from the last one) and flags; or a list
+    of both.
     items: `unique_id` with `category` (series that share season and typical level), `introduced_date`,
     `discontinued_date`; series without a row in `frame` are forecast from those like them.
     like: a forecast whose shared part (season, memory, weights of the models) and last period are taken, for blocks of
@@ -331,7 +332,13 @@ def _by_period(place: np.ndarray, values: np.ndarray, periods: int) -> np.ndarra
 
 
 def _driver_frames(drivers: Any) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
-    """Drivers of all series, and of single ones."""
+    """Drivers of all series, and of single ones: one frame, or one of each."""
+    if isinstance(drivers, list | tuple):
+        found = [_driver_frames(x) for x in drivers]
+        common, own = ([x[k] for x in found if x[k] is not None] for k in (0, 1))
+        if len(common) > 1 or len(own) > 1:
+            raise UsageError("drivers are one frame for all series and one for single ones, at most")
+        return (common or [None])[0], (own or [None])[0]
     if drivers is None:
         return None, None
     rows = _pandas(drivers, "drivers", ("ds",)).reset_index(drop=True)

@@ -18,6 +18,7 @@ from .hurdle import Hurdle
 from .smoothing import EDGES, SHARES
 
 _HARDLY = 1e-7
+_LONGEST = 1 << 20  # values of one table: beyond it only what is all but impossible lies
 _NEAR = 0.05  # levels within it count as one where a sum is over several lengths: their doubt is drowned
 _SEVERAL = 8
 _BLOCK = 256
@@ -169,7 +170,7 @@ class PanelLaw:
             part, periods = self.seldom.take(items), span.periods[some].max(axis=1)
             often = part.reach(periods, exposure[some] / np.maximum(periods, 1))
             reach[some] = np.maximum(reach[some], often)
-        return np.asarray(np.ceil(reach) + 2.0)
+        return np.asarray(np.minimum(np.ceil(reach) + 2.0, _LONGEST))
 
     def cdf(self, rows: np.ndarray, span: Span, width: int) -> np.ndarray:
         """P(sum ≤ x) for x = 0 … width − 1 [rows × width]."""

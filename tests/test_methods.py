@@ -73,7 +73,7 @@ def test_history_is_the_dense_panel():
     rows = np.array([7, 2, 2])
     assert past.take(rows).sums(30).tolist() == units[rows].sum(axis=1).tolist()
     assert past.take(rows).until(12).faded(fade) == pytest.approx(units[rows, :18][:, ::-1] @ fade[:, :18].T)
-    more = past.with_qty(past.qty, np.full(len(past.qty), 0.5)).take(rows).until(12)
+    more = past.filled(past.qty, np.full(len(past.qty), 0.5), np.zeros(len(past.qty), bool)).take(rows).until(12)
     assert more.squares() == pytest.approx(more.qty**2 + 0.5)
 
 

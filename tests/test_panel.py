@@ -375,7 +375,6 @@ def test_flags_by_day_tell_of_weeks():
     assert mean[1] > mean[0]
 
 
-@pytest.mark.xfail(reason="periods without stock count as periods with demand where occurrence and size are apart")
 def test_periods_without_stock_are_not_periods_with_demand():
     rng = np.random.default_rng(1)
     wanted = (rng.random((200, 400)) < 0.1) * np.maximum(rng.poisson(10, (200, 400)), 1)

@@ -46,6 +46,8 @@ def complete(history: History, censored: Censored, periods: Periods, group: np.n
     """
     merged, at = _merge(history, censored)
     seen, lost = merged.qty[at].copy(), censored.lost
+    unseen = np.zeros(len(merged.qty), bool)
+    unseen[at] = seen <= 0
     item, ratio = merged.item[at], np.full(merged.items, 2.0)
     half_life = np.array([_HALF_LIFE * periods.per_year])
     fade = 0.5 ** (merged.age[at] / half_life[0])
@@ -65,7 +67,7 @@ def complete(history: History, censored: Censored, periods: Periods, group: np.n
         qty, extra = merged.qty.copy(), np.zeros(len(merged.qty))
         qty[at], extra[at] = filled, more * np.maximum(factor, LEAST)
         change = np.abs(qty[at] - merged.qty[at]).sum()
-        merged = merged.with_qty(qty, extra)
+        merged = merged.filled(qty, extra, unseen)
         if change <= 1e-4 * max(float(qty.sum()), 1e-12):
             break
     return merged

@@ -39,7 +39,7 @@ KINDS = ("less than 15 %", "15 to 50 %", "more than 50 %")
 
 def kinds(history: History) -> np.ndarray:
     """How often each item has demand: 0 seldom, 1 now and then, 2 mostly [n]."""
-    share = history.events() / np.maximum(history.length, 1)
+    share = history.visible().events() / np.maximum(history.length, 1)
     return np.asarray(np.searchsorted(_KINDS, share))
 
 
@@ -116,7 +116,7 @@ class _Trial:
     def seldom_score(self, growth: float) -> np.ndarray:
         """Log scores of occurrence and size [n × 1]."""
         fitted = hurdle(self.past, self.exposure)
-        total = [_hurdle_score(fitted, np.round(x), factor, span) for span, x, factor in self._spans(growth)]
+        total = [_hurdle_score(fitted, np.round(x), factor, periods) for periods, x, factor in self._spans(growth)]
         return np.asarray(np.mean(total, axis=0)[:, None] * self._known)
 
     @property
@@ -126,14 +126,24 @@ class _Trial:
     @cached_property
     def _came(self) -> dict[int, np.ndarray]:
         """Sums that came, of the next period and of the horizon, by the number of periods."""
-        return {span: self.later.sums(self.horizon, self.horizon - span) for span in (1, self.horizon)}
+        shown = self.later.visible()
+        return {span: shown.sums(self.horizon, self.horizon - span) for span in (1, self.horizon)}
 
-    def _spans(self, growth: float) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Periods summed, the sums that came, and the sums of their factors."""
+    @cached_property
+    def _open(self) -> np.ndarray:
+        """Periods of the horizon that are judged [n × horizon]: not those without stock and sales."""
+        found = np.ones((self.past.items, self.horizon), bool)
+        if self.later.hidden.any():
+            at = np.flatnonzero(self.later.hidden & (self.later.age < self.horizon))
+            found[self.later.item[at], self.horizon - 1 - self.later.age[at]] = False
+        return found
+
+    def _spans(self, growth: float) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Numbers of periods summed, the sums that came, and the sums of their factors [n]."""
         growing = replace(self.exposure, shared=self.exposure.shared.growing(growth))
-        ahead = growing.ahead(np.arange(self.past.items), self.horizon)
+        ahead = growing.ahead(np.arange(self.past.items), self.horizon) * self._open
         for span, came in self._came.items():
-            yield span, came, ahead[:, :span].sum(axis=1)
+            yield self._open[:, :span].sum(axis=1), came, ahead[:, :span].sum(axis=1)
 
 
 def _by_kind(scores: np.ndarray, kind: np.ndarray, may: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -156,14 +166,14 @@ def _judged(scores: np.ndarray, kind: np.ndarray, k: int) -> np.ndarray:
     return scores[mine] if mine.sum() >= _FEW_ITEMS else scores
 
 
-def _hurdle_score(fitted: Hurdle, actual: np.ndarray, factor: np.ndarray, span: int) -> np.ndarray:
+def _hurdle_score(fitted: Hurdle, actual: np.ndarray, factor: np.ndarray, periods: np.ndarray) -> np.ndarray:
     """Log probability of sums [n] under the hurdle model, counted in steps where numbers are large."""
     step = steps(actual + 2.0)
     place = np.round(actual / step).astype(np.int64)
     out, order = np.empty(len(actual)), np.argsort(place, kind="stable")
     for begin in range(0, len(order), 256):
         rows = order[begin : begin + 256]
-        alone = (np.ones((len(rows), 1)), factor[rows, None], np.full((len(rows), 1), span))
+        alone = (np.ones((len(rows), 1)), factor[rows, None], periods[rows, None])
         mass = fitted.mass(rows, *alone, step[rows], int(place[rows].max()) + 1)
         out[rows] = np.log(np.maximum(mass[np.arange(len(rows)), place[rows]], _TINY) / step[rows])
     return out

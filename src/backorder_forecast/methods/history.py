@@ -15,7 +15,8 @@ class History:
     """Units by item and age in periods (0: the last one), for the events alone; ages are below the item's length.
 
     item, age, qty: parallel arrays sorted by item; length [n]: periods since each item's first one; extra [events]:
-    variance of units that are only expected, as in periods without stock (empty: none is).
+    variance of units that are only expected, as in periods without stock; hidden [events]: periods in which nothing was
+    sold, for want of stock, and units are expected all the same (both empty: there are none).
 
     >>> h = History(np.array([0, 0, 1]), np.array([5, 1, 0]), np.array([2.0, 3.0, 1.0]), np.array([6, 4]))
     >>> h.until(1).age.tolist(), h.until(1).length.tolist(), h.sums(2).tolist()
@@ -27,6 +28,7 @@ class History:
     qty: np.ndarray
     length: np.ndarray
     extra: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    hidden: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
 
     @property
     def items(self) -> int:
@@ -47,7 +49,7 @@ class History:
         """The history without its last `skip` periods."""
         old = self.age >= skip
         length = np.maximum(self.length - skip, 0)
-        return History(self.item[old], self.age[old] - skip, self.qty[old], length, self._extra(old))
+        return History(self.item[old], self.age[old] - skip, self.qty[old], length, *self._unsure(old))
 
     def take(self, rows: np.ndarray) -> History:
         """The history of some items, numbered anew in the order of `rows`."""
@@ -55,19 +57,26 @@ class History:
         ends = np.cumsum(count)
         events = np.arange(int(count.sum())) + np.repeat(self.start[rows] - (ends - count), count)
         item = np.repeat(np.arange(len(rows)), count)
-        return History(item, self.age[events], self.qty[events], self.length[rows], self._extra(events))
+        return History(item, self.age[events], self.qty[events], self.length[rows], *self._unsure(events))
 
-    def with_qty(self, qty: np.ndarray, extra: np.ndarray) -> History:
-        """The same events with other units, and their variances."""
-        return History(self.item, self.age, qty, self.length, extra)
+    def filled(self, qty: np.ndarray, extra: np.ndarray, hidden: np.ndarray) -> History:
+        """The same events with the units that are expected, and what is unsure of them."""
+        return History(self.item, self.age, qty, self.length, extra, hidden)
+
+    def visible(self) -> History:
+        """The events in which something was sold."""
+        if not self.hidden.any():
+            return self
+        shown = np.flatnonzero(~self.hidden)
+        return History(self.item[shown], self.age[shown], self.qty[shown], self.length, *self._unsure(shown))
 
     def squares(self) -> np.ndarray:
         """Squares of units, as expected [events]."""
         square: np.ndarray = self.qty**2
         return square + self.extra if len(self.extra) else square
 
-    def _extra(self, events: np.ndarray) -> np.ndarray:
-        return self.extra[events] if len(self.extra) else self.extra
+    def _unsure(self, events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return tuple(x[events] if len(x) else x for x in (self.extra, self.hidden))  # type: ignore[return-value]
 
     def sums(self, last: int, but: int = 0) -> np.ndarray:
         """Units of each item [n] in its last `last` periods, but for the very last `but` of them."""

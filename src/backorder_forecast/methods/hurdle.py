@@ -141,8 +141,12 @@ def hurdle(history: History, exposure: Exposure, panel: np.ndarray | None = None
 
     panel: the laws over a panel, where they come from a larger one.
     """
-    events = history.events()
     trials = exposure.past(history.length, np.ones((1, max(exposure.periods.now, 1))))[0]
+    if history.hidden.any():  # a period without stock and sales says nothing of occurrence
+        hidden = history.item[history.hidden]
+        trials = trials - np.bincount(hidden, exposure.of_events(history)[history.hidden], history.items)
+        history = history.visible()
+    events = history.events()
     if panel is None:
         some = slice(None, None, max(1, history.items // _MANY_ITEMS))
         panel = np.array([*_beta(events[some], trials[some]), *_panel_sizes(history, events)])

@@ -15,8 +15,8 @@ Peers are in `peers.py`: statsforecast's models, run if PEERS_PYTHON names an in
 default this one), and boosted trees on the same prices, events and snap days.
 
 Run ``python -m benchmarks.m5`` (25 minutes on two cores). ``--quick``: one origin, a quarter of the items, no slow
-peers. ``--keep FOLDER``: peers' quantiles stay there, and are taken from there. BACKORDER_DATA names the folder of the
-data sets.
+peers (3 minutes). ``--keep FOLDER``: peers' quantiles stay there, and are taken from there. BACKORDER_DATA names the
+folder of the data sets.
 """
 
 from __future__ import annotations

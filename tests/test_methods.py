@@ -232,6 +232,17 @@ def test_hurdle_sums_equal_simulated_sums():
         assert mass[: x + 1].sum() == pytest.approx(seen, abs=4 * np.sqrt(0.25 / draws))
 
 
+def test_what_lies_beyond_a_table_of_sums_does_not_come_back_into_it():
+    units = np.zeros((30, 90))
+    units[:, ::3] = 40.0
+    found = hurdle(history(units), flat(history(units)))
+    one = np.zeros(1, np.int64)
+    span = Span.certain(np.array([30.0]), np.array([30]))
+    short, whole = (found.mass(one, span.chance, span.exposure, span.periods, np.ones(1), x)[0] for x in (90, 4000))
+    assert whole[:90].sum() < 0.01
+    assert short == pytest.approx(whole[:90], abs=1e-7)
+
+
 def test_chances_and_sizes_of_a_panel_are_found():
     rng = np.random.default_rng(8)
     chance, centre = rng.beta(2.0, 18.0, (900, 1)), rng.normal(2.0, 0.7, (900, 1))

@@ -363,6 +363,13 @@ def test_periods_without_stock_say_at_least():
     same(bf.forecast_panel(frame[some], 7, "D", flags[~flags.in_stock]), found)
 
 
+def test_flags_tell_from_when_on_a_series_was_there():
+    frame = long(np.full((3, 40), 4.0))
+    early = pd.DataFrame({"unique_id": "s0001", "ds": [START - pd.Timedelta(days=40)], "in_stock": True})
+    mean = bf.forecast_panel(frame, 7, "D", early).total(7).mean()
+    assert mean[1] < 0.75 * mean[0]  # forty days without a sale came before
+
+
 def test_flags_by_day_tell_of_weeks():
     frame = long(np.full((3, 40), 5.0), "W")
     days = pd.DataFrame({"unique_id": "s0001", "ds": pd.date_range(START, periods=280), "in_stock": True})

@@ -82,7 +82,8 @@ class QuantileForecast(_OnDemand, Forecast):
     @cached_property
     def _reach(self) -> np.ndarray:
         top, fall = self.values[:, -1], _fall(self.values, self.levels)
-        return np.asarray(np.ceil(top + np.log((1.0 - self.levels[-1]) / _HARDLY).clip(0.0) / fall) + 2.0)
+        tail = np.log((1.0 - self.levels[-1]) / _HARDLY).clip(0.0) / fall
+        return np.asarray(np.minimum(np.ceil(top + tail) + 2.0, _MOST))
 
     def _law(self, row: int, width: int) -> np.ndarray:
         return _through(self.values[row], self.levels, width)
@@ -264,7 +265,7 @@ def from_quantiles(frame: Any, model: str | None, unit: float) -> QuantileForeca
     values = np.where(np.abs(values - whole) < 1e-9 * np.maximum(whole, 1.0), whole, values)  # 0.3 / 0.1 is 3
     steps = np.full(len(keys), unit)
     made = QuantileForecast(keys, step=steps, items=items, starts=starts, values=values, levels=levels)
-    _refuse_long(made.width)
+    _refuse_long(int(values.max(initial=0.0)) + 2)
     return made
 
 

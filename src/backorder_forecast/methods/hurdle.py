@@ -21,7 +21,7 @@ from .history import History
 _FEW = 3.0  # sizes as which the lognormal law counts beside those seen
 _FEW_ITEMS = 20
 _MANY_ITEMS = 2000  # beyond which the laws over the panel are learned from every so manieth item
-_MOST_SPREAD = 2.5  # of log sizes: beyond it a table of sums would not end
+_MOST_SPREAD = 2.0  # of log sizes, a factor of fifty either way: beyond it a table of sums would not end
 _SKEWED = 0.4  # a of a beta law below which standard deviations do not tell how far it reaches
 _TILT = 18.0  # e^−18 of what lies beyond the table wraps into it
 

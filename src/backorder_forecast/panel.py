@@ -30,7 +30,7 @@ _MAX_COUNT = 300.0  # larger mean quantities are counted in coarser units
 
 def forecast_panel(
     frame: Any, horizon: int, frequency: str, in_stock: Any = None, *, drivers: Any = None, items: Any = None,
-    config: Config | None = None, like: PanelForecast | None = None,
+    config: Config | None = None, like: PanelForecast | None = None, seed: int = 1,
 ) -> PanelForecast:  # fmt: skip
     """Forecast every series of a panel as a distribution over each of the next periods.
 
@@ -46,6 +46,7 @@ def forecast_panel(
     `discontinued_date`; series without a row in `frame` are forecast from those like them.
     like: a forecast whose shared part (season, memory, weights of the models) and last period are taken, for blocks of
     a panel too large for memory; it was made for the same horizon and frequency.
+    seed: taken as everywhere else; fitting and sums draw nothing, so it changes no number.
 
     Raises: ``InputError`` listing what is wrong: columns missing, values missing or negative, series given twice.
     ``UsageError`` for an unknown frequency or a horizon below 1.

@@ -268,7 +268,7 @@ def print_table(scores: pd.DataFrame) -> None:
     heads = "".join(f"{x:>22}" for x in SPANS)
     by_origin = f"day, 28 days at {', '.join(map(str, sorted(scores['origin'].unique())))}"
     print(f"Each loss with its ratio to that of {base} on the same items, and ± the standard error of the difference.")
-    print(f"{'model':<24}{'items':>6}{heads}{'p90':>7}{'p95':>6}{'p99':>6}{'seconds':>9}  {by_origin}")
+    print(f"{'model':<28}{'items':>6}{heads}{'p90':>7}{'p95':>6}{'p99':>6}{'seconds':>9}  {by_origin}")
     beside = scores[scores["model"] == base]
     models = {str(x): part for x, part in scores.groupby("model")}
     for model in sorted(models, key=lambda x: (x != base, _ratio(models[x], beside))):
@@ -288,7 +288,7 @@ def _same(base: pd.DataFrame, part: pd.DataFrame) -> pd.DataFrame:
 def _line(part: pd.DataFrame, base: pd.DataFrame, model: str) -> str:
     part = part.sort_values(["origin", "item"], ignore_index=True)
     beside = _same(base, part).sort_values(["origin", "item"], ignore_index=True)
-    cells = [f"{model:<24}{part['item'].nunique():>6}"]
+    cells = [f"{model:<28}{part['item'].nunique():>6}"]
     for span in SPANS:
         loss, error = weighted(part, span)[0], weighted(part.assign(gap=part[span] - beside[span]), "gap")[1]
         cells.append(f"{loss:>8.4f}{loss / weighted(beside, span)[0]:>6.3f} ±{error:.4f}")

@@ -109,6 +109,7 @@ def statsforecast_peers() -> dict[str, Peer]:
         "ConformalSeasonalPool": Peer(
             lambda k, ci: m.ConformalSeasonalPool(season(k), n_samples=1000), sampled_median=True
         ),
+        "ConformalSeasonalPool paths": Peer(lambda k, ci: m.ConformalSeasonalPool(season(k)), paths=True),
         "WindowAverage 56": Peer(lambda k, ci: m.WindowAverage(56 // k, prediction_intervals=ci), conformal=True),
         "SeasonalWindowAverage 8": Peer(
             lambda k, ci: m.SeasonalWindowAverage(season(k), 8 if k == 1 else 56 // k, prediction_intervals=ci),
@@ -206,7 +207,7 @@ def _mended(quantiles: Floats) -> Floats:
 
 
 def by_paths(peer: Peer, series: dict[str, Floats], seed: int) -> list[pd.DataFrame]:
-    """Days and sums of simulated futures; errors drawn from the past ones, which beat normal errors."""
+    """Days and sums of simulated futures; errors drawn from past ones, which beat normal errors for AutoETS."""
     days, sums = [], {k: [] for k in SUMS}
     for y in series.values():
         simulated = peer.make(1, None).simulate(

@@ -49,7 +49,7 @@ HORIZON, SUMS, RECENT = 28, (7, 14, 28), 28
 SPANS = {"day": 1} | {f"{k} days": k for k in SUMS}
 COVERED = ("p90", "p95", "p99")
 QUICK = 4  # one in so many items
-OURS, PLAIN, TREES = "ours", "ours, without drivers", "boosted trees"
+OURS, PLAIN, BOOSTED, TREES = "ours", "ours, without drivers", "ours, boosted", "boosted trees"
 
 
 @dataclass(frozen=True)
@@ -141,13 +141,17 @@ def event_flags(store: Store, last: int) -> pd.DataFrame:
 # ---- who says what
 
 
-def ours(store: Store, last: int, driven: bool = True) -> Said:
-    """One call with default settings, told each item's department, and prices, snap days and events."""
+def ours(store: Store, last: int, driven: bool = True, boosted: bool = False) -> Said:
+    """One call with default settings, told each item's department, and prices, snap days and events.
+
+    boosted: with boosted levels as a challenger in the mixture.
+    """
     frame = store.long(last, store.units[:, :last]).rename(columns={"value": "y"})
     items = store.items.rename(columns={"dept_id": "category"})[["unique_id", "category"]]
     known = drivers(store, last) if driven else None
     began = time.perf_counter()
-    forecast = bf.forecast_panel(frame, HORIZON, "D", drivers=known, items=items)
+    config = bf.Config(demand={"boosted": boosted})
+    forecast = bf.forecast_panel(frame, HORIZON, "D", drivers=known, items=items, config=config)
     days = forecast.quantile_array(LEVELS).reshape(-1, HORIZON, len(LEVELS))
     laws = {k: forecast.total(k) for k in SUMS}
     sums = {k: law.quantile_array(LEVELS) for k, law in laws.items()}
@@ -225,6 +229,7 @@ def _scores(store: Store, origins: list[int], folder: Path, asked: argparse.Name
         if not asked.without_ours:
             yield score(store, last, ours(store, last)).assign(origin=last, model=OURS)
             yield score(store, last, ours(store, last, driven=False)).assign(origin=last, model=PLAIN)
+            yield score(store, last, ours(store, last, boosted=True)).assign(origin=last, model=BOOSTED)
         files = sorted((folder / str(last)).glob("*.parquet"))
         for file in files:
             if file.stem not in ("history", "prices", "items", "days"):

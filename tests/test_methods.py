@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from backorder_forecast.methods.boosted import MULTIPLIERS, sizes
 from backorder_forecast.methods.censored import Censored, complete
 from backorder_forecast.methods.exposure import Exposure
 from backorder_forecast.methods.fit import fit_panel, model_names
@@ -325,6 +326,54 @@ def test_levels_mix_memories_and_keep_their_mean():
 
 def test_models_are_named():
     assert model_names(np.array([7.0, np.inf])) == ("level of half-life 7 days", "steady level", "occurrence and size")
+
+
+# boosted levels
+
+
+def pulsing(spans, rng):
+    """Items that ask for six units a day in one fortnight and one in the next, half of them out of step."""
+    busy = (np.arange(spans)[None, :] + np.arange(400)[:, None]) % 2 == 0
+    rate = np.repeat(np.where(busy, 6.0, 1.0), 14, axis=1)
+    return rng.poisson(rate), np.where(busy[:, -1], 1.0, 6.0)
+
+
+def challenged(units, challenger=True):
+    past = history(units)
+    panel = Panel(past, days(units.shape[1]), one_group(past))
+    return fit_panel(panel, 14, np.array([7.0, 14.0, 28.0, np.inf]), challenger=challenger)
+
+
+def test_boosted_levels_see_what_no_memory_can():
+    units, coming = pulsing(16, np.random.default_rng(12))
+    found, plain = challenged(units), challenged(units, challenger=False)
+    assert found.pool.names()[-2] == "boosted level"
+    assert found.law.models[:, -2].min() > 0.9
+    assert found.law.levels @ SHARES == pytest.approx(coming, rel=0.15)
+    assert np.abs(plain.law.levels @ SHARES - coming).mean() > 1.5
+    again = challenged(units)
+    assert np.array_equal(found.law.levels, again.law.levels)
+
+
+def test_boosted_levels_know_how_unsure_they_are():
+    rng = np.random.default_rng(13)
+    # each fortnight has a level of its own, of a law that is known: a half or one and a half of the mean
+    rate = np.repeat(rng.choice([1.5, 4.5], (400, 16)), 14, axis=1)
+    boosted = challenged(rng.poisson(rate)).pool.weighed.boosted
+    law = boosted.spread[sizes(np.array([42.0]))[0]]
+    near_half, near_more = (law[np.abs(np.log(MULTIPLIERS / x)) < 0.25].sum() for x in (0.5, 1.5))
+    assert near_half == pytest.approx(0.5, abs=0.1)
+    assert near_more == pytest.approx(0.5, abs=0.1)
+
+
+def test_boosted_levels_want_a_history_to_learn_from():
+    units, _ = pulsing(9, np.random.default_rng(14))
+    found = challenged(units)
+    assert found.pool.weighed.boosted is None
+    assert found.pool.refusal(True)
+    assert not found.pool.refusal(False)
+    plain = challenged(units, challenger=False)
+    assert np.array_equal(found.law.levels, plain.law.levels)
 
 
 # what stock-outs hid

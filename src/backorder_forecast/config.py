@@ -218,6 +218,12 @@ class Demand(Section):
         description="What may be mixed: 'auto': all, by held-out sums; or the levels of all memories ('smoothing'), "
         "the longest one alone, or occurrence and size alone.",
     )
+    boosted: bool = Field(
+        default=False,
+        description="Whether a level corrected by gradient-boosted trees over all items may enter the mixture of "
+        "'auto', by the same held-out sums. It costs some seconds, and wants ten spans of `lead_days` (of the horizon "
+        "in `forecast_panel`) of history. false: off.",
+    )
     lead_days: Days = Field(
         default=28, description="Days over whose held-out sums the models are weighed; about a lead time and a review."
     )

@@ -17,7 +17,7 @@ from .forecast import PanelForecast
 from .known_ahead import FIELDS, event_columns, override_factors, sku_drivers
 from .law import days_to_dates
 from .methods.censored import Censored, complete
-from .methods.fit import Fitted, fit_panel, kinds_told, model_names
+from .methods.fit import Fitted, fit_panel, kinds_told
 from .methods.history import History
 from .methods.laws import Future, Span
 from .methods.panel import Panel
@@ -173,7 +173,8 @@ def forecast_demand(past: Past) -> Demand:
         history = complete(history, hidden, periods, group)
     panel = Panel(history, periods, group, sku_drivers(past, days))
     lives = memories(config, 1.0)
-    fitted = fit_panel(panel, config.demand.lead_days, lives, ahead=horizon, model=config.demand.model)
+    asked = config.demand
+    fitted = fit_panel(panel, asked.lead_days, lives, ahead=horizon, model=asked.model, challenger=asked.boosted)
     return _demand(past, lines, fitted, unit, (*_told_units(unit), *note))
 
 
@@ -198,14 +199,14 @@ def _demand(past: Past, lines: pd.DataFrame, fitted: Fitted, unit: np.ndarray, n
     edges = np.append(np.arange(0, horizon, span), horizon)
     items = past.skus[SKU].reset_index(drop=True)
     classes, share = class_shares(past, lines, unit)
-    names = model_names(fitted.pool.half_lives)
-    mixed = [f"models of {x}" for x in kinds_told(fitted.pool, names)]
+    mixed = [f"models of {x}" for x in kinds_told(fitted.pool)]
+    mixed += fitted.pool.refusal(past.config.demand.boosted)
     effects = exposure.effects.words() if exposure.effects is not None else []
     moved = ["effects on its logarithm: " + ", ".join(effects)] if effects else []
     return Demand(
         row_keys(past, items, edges), step=unit[np.repeat(np.arange(len(items)), len(edges) - 1)], items=items,
         starts=first_days(past, edges), notes=tuple(f"demand: {x}" for x in (*mixed, *moved, *stated, *notes)),
-        law=fitted.law, future=future, unit=unit, edges=edges, names=names,
+        law=fitted.law, future=future, unit=unit, edges=edges, names=fitted.pool.names(),
         pool=fitted.pool, statistical=statistical, unseen=unseen_shares(past), classes=classes, class_share=share,
     )  # fmt: skip
 

@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from backorder_forecast.core.counts import accumulate, add_negative_binomial, compound, mixture_cdf, mixture_mass
+from backorder_forecast.core.counts import (
+    accumulate,
+    add_negative_binomial,
+    compound,
+    merge_products,
+    mixture_cdf,
+    mixture_mass,
+)
 
 
 def pmf(size, theta, values):
@@ -148,3 +155,32 @@ def test_compound_is_the_convolution_of_as_many_sizes_as_there_are():
             power = np.convolve(power, law)[:16]
         assert mass[:16] == pytest.approx(expected, abs=1e-12)
         assert mass[16:] == pytest.approx(np.zeros(16), abs=1e-12)
+
+
+def products(first, chance, second, shares, tolerance, bins):
+    merged, weights = (np.empty((len(first), bins)) for _ in range(2))
+    merge_products(first, chance, second, shares, tolerance, merged, weights)
+    return merged, weights
+
+
+def test_products_are_merged_within_the_tolerance_and_keep_their_mean():
+    rng = np.random.default_rng(3)
+    first, second = rng.uniform(0.0, 9.0, (5, 30)), rng.gamma(2.0, 1.0, (5, 16))
+    first[:, 0] = 0.0
+    chance = rng.dirichlet(np.ones(30), 5)
+    chance[:, 3] = 0.0
+    shares = rng.dirichlet(np.ones(16))
+    merged, weights = products(first, chance, second, shares, 0.05, 256)
+    assert weights.sum(axis=1) == pytest.approx(chance.sum(axis=1))
+    assert weights[:, 0] == pytest.approx(chance[:, 0])
+    every = first[:, :, None] * second[:, None, :]
+    assert (merged * weights).sum(axis=1) == pytest.approx((every * chance[:, :, None] * shares).sum(axis=(1, 2)))
+    square = (every**2 * chance[:, :, None] * shares).sum(axis=(1, 2))
+    assert (merged**2 * weights).sum(axis=1) == pytest.approx(square, rel=0.05**2)
+
+
+def test_products_with_one_certain_factor_stay_as_they_are():
+    first, chance = np.array([[1.0, 1.01, 4.0]]), np.array([[0.2, 0.3, 0.5]])
+    merged, weights = products(first, chance, np.full((1, 4), 2.0), np.full(4, 0.25), 0.05, 8)
+    assert merged[0, :3].tolist() == [2.0, 2.02, 8.0]
+    assert weights[0, :3].tolist() == [0.2, 0.3, 0.5]

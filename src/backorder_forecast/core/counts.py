@@ -119,7 +119,7 @@ def mixture_cdf(sizes: np.ndarray, weights: np.ndarray, theta: np.ndarray, out: 
     accumulate(out)
 
 
-@kernel("void(complex128[:, ::1], float64[:, ::1], complex128[:, ::1])")
+@kernel("void(complex128[:, ::1], float64[:, ::1], complex128[:, ::1])", fast=True)
 def compound(sizes: np.ndarray, chance: np.ndarray, out: np.ndarray) -> None:
     """Row by row, the transform of a sum of as many sizes as there is demand: Σ chance[i, c] · sizes[i, ·]^c.
 
@@ -127,10 +127,56 @@ def compound(sizes: np.ndarray, chance: np.ndarray, out: np.ndarray) -> None:
     """
     for i in range(sizes.shape[0]):
         most = chance.shape[1] - 1
-        while most > 0 and chance[i, most] <= 0.0:
+        while most > 0 and chance[i, most] <= _NOTHING:
             most -= 1
         for f in range(sizes.shape[1]):
-            total = complex(chance[i, most])
-            for c in range(most - 1, -1, -1):  # Horner's rule over the convolution powers
-                total = total * sizes[i, f] + chance[i, c]
-            out[i, f] = total
+            out[i, f] = complex(chance[i, most])
+        for c in range(most - 1, -1, -1):  # Horner's rule over the convolution powers, frequencies side by side
+            for f in range(sizes.shape[1]):
+                out[i, f] = out[i, f] * sizes[i, f] + chance[i, c]
+
+
+@kernel(
+    "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[::1], float64, float64[:, ::1], float64[:, ::1])"
+)
+def merge_products(
+    first: np.ndarray, chance: np.ndarray, second: np.ndarray, shares: np.ndarray, tolerance: float,
+    merged: np.ndarray, weights: np.ndarray,
+) -> None:  # fmt: skip
+    """Products of every first [n × a] with every second [n × b], those within a relative tolerance as one: their mean.
+
+    chance [n × a] and shares [b] weigh them. Bins of the logarithm, from the smallest product that counts; the last one
+    takes what lies beyond. merged, weights [n × bins], more than a of them; products of nothing count as 0, in bin 0.
+    Where a row's seconds are all the same nothing drowns the differences between the firsts: they stay as they are.
+    """
+    bins = merged.shape[1]
+    log_first, log_second = np.empty(first.shape[1]), np.empty(second.shape[1])
+    for i in range(merged.shape[0]):
+        merged[i], weights[i] = 0.0, 0.0
+        if second[i].max() - second[i].min() <= 1e-12 * second[i].max():
+            for j in range(first.shape[1]):
+                merged[i, j], weights[i, j] = first[i, j] * second[i, 0], chance[i, j]
+            continue
+        low = math.inf
+        for j in range(first.shape[1]):
+            log_first[j] = math.log(first[i, j]) / tolerance if first[i, j] > 0.0 else -math.inf
+            if chance[i, j] > 0.0 and first[i, j] > 0.0:
+                low = min(low, log_first[j])
+        least = math.inf
+        for k in range(second.shape[1]):
+            log_second[k] = math.log(second[i, k]) / tolerance if second[i, k] > 0.0 else -math.inf
+            if second[i, k] > 0.0:
+                least = min(least, log_second[k])
+        low += least
+        for j in range(first.shape[1]):
+            if chance[i, j] <= 0.0:
+                continue
+            for k in range(second.shape[1]):
+                at = 0
+                if log_first[j] + log_second[k] > -math.inf:
+                    at = min(1 + int(log_first[j] + log_second[k] - low), bins - 1)
+                weights[i, at] += chance[i, j] * shares[k]
+                merged[i, at] += chance[i, j] * shares[k] * first[i, j] * second[i, k]
+        for at in range(bins):
+            if weights[i, at] > 0.0:
+                merged[i, at] /= weights[i, at]

@@ -27,6 +27,40 @@ def faded_sums(
         out[i] = total
 
 
+@kernel(
+    "void(int64[::1], int64[::1], float64[:, ::1], int64[::1], float64[:, ::1], int64[::1], float64[::1])"
+)
+def event_factors(
+    start: np.ndarray, age: np.ndarray, past: np.ndarray, group: np.ndarray, week: np.ndarray, weekday: np.ndarray,
+    out: np.ndarray,
+) -> None:  # fmt: skip
+    """Factor of each event's period: out [events].
+
+    past [groups × ages], of the item's group [n]; week [n × 7], by the weekday of each age [ages].
+    """
+    for i in range(group.size):
+        for e in range(start[i], start[i + 1]):
+            out[e] = past[group[i], age[e]] * week[i, weekday[age[e]]]
+
+
+@kernel(
+    "void(int64[::1], int64[::1], float64[::1], float64[::1], int64, float64[:, ::1], float64[:, ::1])"
+)
+def block_sums(
+    start: np.ndarray, age: np.ndarray, first: np.ndarray, second: np.ndarray, span: int,
+    out_first: np.ndarray, out_second: np.ndarray,
+) -> None:  # fmt: skip
+    """Sums of two values of the events over blocks of `span` ages, the latest first: out [n × blocks]; older ones are
+    left out."""
+    for i in range(out_first.shape[0]):
+        out_first[i], out_second[i] = 0.0, 0.0
+        for e in range(start[i], start[i + 1]):
+            block = age[e] // span
+            if block < out_first.shape[1]:
+                out_first[i, block] += first[e]
+                out_second[i, block] += second[e]
+
+
 @kernel("void(float64[:, ::1], float64[:, ::1], float64[::1], float64[:, ::1])")
 def level_strata(atoms: np.ndarray, weights: np.ndarray, edges: np.ndarray, out: np.ndarray) -> None:
     """Means of the strata of each row's atoms [n × atoms] of these weights: out [n × strata].
@@ -54,30 +88,6 @@ def level_strata(atoms: np.ndarray, weights: np.ndarray, edges: np.ndarray, out:
                     s += 1
         for s in range(strata):
             out[i, s] /= edges[s + 1] - edges[s]
-
-
-@kernel("void(float64[:, ::1], float64[::1], float64, float64[:, ::1], float64[:, ::1])")
-def merge_levels(
-    levels: np.ndarray, shares: np.ndarray, tolerance: float, merged: np.ndarray, weights: np.ndarray
-) -> None:
-    """Merge neighbouring strata of levels within a relative tolerance: means in `merged`, their shares in `weights`.
-
-    Shapes: levels, merged, weights [n × strata], shares [strata]. Each mean is kept; what is left of a row weighs 0.
-    """
-    for i in range(levels.shape[0]):
-        weights[i] = 0.0
-        at, first = 0, levels[i, 0]
-        merged[i, 0] = 0.0
-        for s in range(shares.size):
-            if abs(levels[i, s] - first) > tolerance * first:
-                merged[i, at] /= weights[i, at]
-                at, first = at + 1, levels[i, s]
-                merged[i, at] = 0.0
-            merged[i, at] += shares[s] * levels[i, s]
-            weights[i, at] += shares[s]
-        merged[i, at] /= weights[i, at]
-        for s in range(at + 1, shares.size):
-            merged[i, s] = merged[i, at]
 
 
 @kernel()

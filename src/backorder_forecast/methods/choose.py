@@ -8,19 +8,18 @@ How much of the past growth goes on is chosen in the same way, once for the pane
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from scipy import special
 
-from .exposure import Exposure
+from .boosted import ORIGINS as BOOSTED_ORIGINS
+from .boosted import Boosted, Lesson, learned, retrained
 from .history import History
 from .hurdle import Hurdle, hurdle
 from .panel import Panel
-from .season import shared
-from .smoothing import Smoothed, smooth
+from .trial import Trial, trials
 
 _ORIGINS = 4
 _GROWTH = (1.0, 0.5, 0.0)  # shares of the past growth that may go on
@@ -43,107 +42,98 @@ def kinds(history: History) -> np.ndarray:
     return np.asarray(np.searchsorted(_KINDS, share))
 
 
-MODELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "auto": lambda half_lives: np.ones(len(half_lives) + 1, bool),
-    "steady level": lambda half_lives: np.append(half_lives == half_lives.max(), False),
-    "smoothing": lambda half_lives: np.append(np.ones(len(half_lives), bool), False),
-    "occurrence and size": lambda half_lives: np.append(np.zeros(len(half_lives), bool), True),
+MODELS: dict[str, Callable[[np.ndarray, bool], np.ndarray]] = {
+    "auto": lambda half_lives, boosted: np.ones(len(half_lives) + boosted + 1, bool),
+    "steady level": lambda half_lives, boosted: _chosen(half_lives == half_lives.max(), boosted, False),
+    "smoothing": lambda half_lives, boosted: _chosen(np.ones(len(half_lives), bool), boosted, False),
+    "occurrence and size": lambda half_lives, boosted: _chosen(np.zeros(len(half_lives), bool), boosted, True),
 }
-"""Which models may be mixed [half-lives + 1, the last being occurrence and size], by the name of the choice."""
+"""Which models may be mixed, by the name of the choice: half-lives, the boosted level where there is one, and last
+occurrence and size."""
+
+
+def _chosen(memories: np.ndarray, boosted: bool, seldom: bool) -> np.ndarray:
+    """Some memories and perhaps occurrence and size, without the boosted level where there is one."""
+    return np.concatenate([memories, np.zeros(int(boosted), bool), [seldom]])
 
 
 @dataclass(frozen=True)
 class Weighed:
     """weights [kinds × models]; growth: share of the past growth that goes on; items [kinds]: how many were judged;
-    score, steady [kinds]: held-out log score an item of the mixture, and of the longest memory alone."""
+    score, steady [kinds]: held-out log score an item of the mixture, and of the longest memory alone; boosted: the
+    challenger, if there is one, whose column is the last but one."""
 
     weights: np.ndarray
     growth: float
     items: np.ndarray
     score: np.ndarray
     steady: np.ndarray
+    boosted: Boosted | None = None
 
 
-def model_weights(panel: Panel, horizon: int, half_lives: np.ndarray, model: str = "auto") -> Weighed:
-    """Weigh the models for each kind of item; model: one of MODELS."""
+def model_weights(
+    panel: Panel, horizon: int, half_lives: np.ndarray, model: str = "auto", challenger: bool = False
+) -> Weighed:
+    """Weigh the models for each kind of item; model: one of MODELS; challenger: with boosted levels."""
     items = panel.history.items
     panel = panel.take(np.arange(0, items, max(1, items // _MANY_ITEMS)))
-    trials = list(_trials(panel, horizon, half_lives))
-    kind, may = kinds(panel.history), MODELS[model](half_lives)
+    judged: list[Trial] = []
+    lessons: list[Lesson] = []
+    for trial in trials(panel, horizon, half_lives, BOOSTED_ORIGINS if challenger else _ORIGINS):
+        if len(judged) < _ORIGINS:
+            judged.append(trial)
+        if challenger:
+            lessons.append(Lesson.of(trial))
+    boosted = learned(lessons, len(judged)) if challenger else None
+    found = _weighed(judged, kinds(panel.history), half_lives, model, boosted)
+    return found if boosted is None else replace(found, boosted=retrained(boosted, lessons))
+
+
+def _weighed(
+    judged: list[Trial], kind: np.ndarray, half_lives: np.ndarray, model: str, boosted: Boosted | None
+) -> Weighed:
+    """The weights under which what came after the judged origins was likeliest."""
+    may = MODELS[model](half_lives, boosted is not None)
     none = np.zeros((len(kind), len(half_lives)))
-    smooth_scores = [sum((x.smooth_score(share) for x in trials), none) for share in _GROWTH]
+    smooth_scores = [sum((_smooth_score(x, share) for x in judged), none) for share in _GROWTH]
     best = int(np.argmax([_by_kind(x, kind, np.ones(len(half_lives), bool))[1].sum() for x in smooth_scores]))
-    seldom = sum((x.seldom_score(_GROWTH[best]) for x in trials), none[:, :1])
-    scores = np.concatenate([smooth_scores[best], seldom], axis=1)
+    columns = [smooth_scores[best]]
+    if boosted is not None:
+        columns.append(sum((_boosted_score(x, _GROWTH[best], boosted) for x in judged), none[:, :1]))
+    columns.append(sum((_seldom_score(x, _GROWTH[best]) for x in judged), none[:, :1]))
+    scores = np.concatenate(columns, axis=1)
     weights, together = _by_kind(scores, kind, may)
     if may[:-1].any() and may[-1]:  # occurrence and size has to be worth it
         plain, alone = _by_kind(scores, kind, np.append(may[:-1], False))
         worth = together - alone >= _WORTH
         weights, together = np.where(worth[:, None], weights, plain), np.where(worth, together, alone)
-    judged = np.array([_judged(scores, kind, k).shape[0] for k in range(len(weights))])
-    steady = _by_kind(scores, kind, MODELS["steady level"](half_lives))[1]
-    each = max(len(trials), 1) * np.maximum(judged, 1)
+    rows = np.array([_judged(scores, kind, k).shape[0] for k in range(len(weights))])
+    steady = _by_kind(scores, kind, MODELS["steady level"](half_lives, boosted is not None))[1]
+    each = max(len(judged), 1) * np.maximum(rows, 1)
     return Weighed(weights, _GROWTH[best], np.bincount(kind, minlength=len(weights)), together / each, steady / each)
 
 
-def _trials(panel: Panel, horizon: int, half_lives: np.ndarray) -> Iterator[_Trial]:
-    """The panel fitted as of several past origins."""
-    for origin in range(1, _ORIGINS + 1):
-        past = panel.until(origin * horizon)
-        if past.history.periods < max(2 * horizon, 8):
-            return
-        common = shared(past.history, past.periods, past.group, horizon)
-        exposure = Exposure.fit(past.history, common, past.periods, past.group, past.drivers)
-        later = panel.history.until((origin - 1) * horizon)
-        yield _Trial(past.history, exposure, later, horizon, smooth(past.history, exposure, half_lives))
+def _smooth_score(trial: Trial, growth: float) -> np.ndarray:
+    """Log scores of every half-life [n × half-lives], means over the spans; 0 where hardly anything was known."""
+    total = [trial.smoothed.log_score(np.round(actual), factor) for _, actual, factor in trial.spans(growth)]
+    return np.asarray(np.mean(total, axis=0) * trial.known[:, None])
 
 
-@dataclass(frozen=True)
-class _Trial:
-    """What was known at an origin and fitted to it, and what came later; scores are means over the spans judged."""
+def _seldom_score(trial: Trial, growth: float) -> np.ndarray:
+    """The same of occurrence and size [n × 1]."""
+    fitted = hurdle(trial.past.history, trial.exposure)
+    total = [_hurdle_score(fitted, np.round(x), factor, periods) for periods, x, factor in trial.spans(growth)]
+    return np.asarray((np.mean(total, axis=0) * trial.known)[:, None])
 
-    past: History
-    exposure: Exposure
-    later: History
-    horizon: int
-    smoothed: Smoothed
 
-    def smooth_score(self, growth: float) -> np.ndarray:
-        """Log scores of every half-life [n × half-lives]; 0 where hardly anything was known."""
-        total = [self.smoothed.log_score(np.round(actual), factor) for _, actual, factor in self._spans(growth)]
-        return np.asarray(np.mean(total, axis=0) * self._known)
-
-    def seldom_score(self, growth: float) -> np.ndarray:
-        """Log scores of occurrence and size [n × 1]."""
-        fitted = hurdle(self.past, self.exposure)
-        total = [_hurdle_score(fitted, np.round(x), factor, periods) for periods, x, factor in self._spans(growth)]
-        return np.asarray(np.mean(total, axis=0)[:, None] * self._known)
-
-    @property
-    def _known(self) -> np.ndarray:
-        return (self.past.length >= self.horizon)[:, None]
-
-    @cached_property
-    def _came(self) -> dict[int, np.ndarray]:
-        """Sums that came, of the next period and of the horizon, by the number of periods."""
-        shown = self.later.visible()
-        return {span: shown.sums(self.horizon, self.horizon - span) for span in (1, self.horizon)}
-
-    @cached_property
-    def _open(self) -> np.ndarray:
-        """Periods of the horizon that are judged [n × horizon]: not those without stock and sales."""
-        found = np.ones((self.past.items, self.horizon), bool)
-        if self.later.hidden.any():
-            at = np.flatnonzero(self.later.hidden & (self.later.age < self.horizon))
-            found[self.later.item[at], self.horizon - 1 - self.later.age[at]] = False
-        return found
-
-    def _spans(self, growth: float) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Numbers of periods summed, the sums that came, and the sums of their factors [n]."""
-        growing = replace(self.exposure, shared=self.exposure.shared.growing(growth))
-        ahead = growing.ahead(np.arange(self.past.items), self.horizon) * self._open
-        for span, came in self._came.items():
-            yield self._open[:, :span].sum(axis=1), came, ahead[:, :span].sum(axis=1)
+def _boosted_score(trial: Trial, growth: float, boosted: Boosted) -> np.ndarray:
+    """The same of the boosted level [n × 1]."""
+    exposure = trial.exposure.growing(growth)
+    level = boosted.levels(trial.past, exposure, trial.smoothed, trial.horizon)
+    total = level * exposure.ahead(np.arange(len(level)), trial.horizon).sum(axis=1)
+    ratio = trial.smoothed.ratio
+    each = [boosted.log_score(level, total, actual, factor, ratio) for _, actual, factor in trial.spans(growth)]
+    return np.asarray((np.mean(each, axis=0) * trial.known)[:, None])
 
 
 def _by_kind(scores: np.ndarray, kind: np.ndarray, may: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..core import panel as kernels
 from .drivers import Drivers, Effects, fit_effects, own_factors
 from .history import History
 from .periods import WEEK, Periods
@@ -57,12 +58,17 @@ class Exposure:
         ratio = np.where(typical > 0, (seen + typical) / np.maximum(expected + typical, 1e-12), 1.0)
         return cls(shared, periods, group, ratio)
 
+    def growing(self, share: float) -> Exposure:
+        """The same with that share of the growth ahead."""
+        return replace(self, shared=self.shared.growing(share))
+
     def of_events(self, history: History) -> np.ndarray:
         """Factor of each event's period [events]."""
-        place = self.periods.of_age(history.age)
-        week = self.week[history.item, self.periods.weekday[place]]
-        factor = self.shared.past[self.group[history.item], history.age] * week
-        return np.asarray(factor if self.own is None else factor * self.own[history.item, place])
+        factor = np.empty(len(history.item))
+        weekday = np.ascontiguousarray(self.periods.weekday[: self.periods.now][::-1])
+        past, week = (np.ascontiguousarray(x) for x in (self.shared.past, self.week))
+        kernels.event_factors(history.start, history.age, past, self.group, week, weekday, factor)
+        return factor if self.own is None else factor * self.own[history.item, self.periods.of_age(history.age)]
 
     def dense(self, rows: np.ndarray) -> np.ndarray:
         """Factor of each past period [rows × periods], the first one first."""

@@ -31,6 +31,15 @@ class Pool:
     typical: np.ndarray
     sizes: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
+    def names(self, days: float = 1.0) -> tuple[str, ...]:
+        """Names of the models of the mixture; days: in a period."""
+        return model_names(self.half_lives * days, self.weighed.boosted is not None)
+
+    def refusal(self, challenger: bool) -> list[str]:
+        """What is to be said where a challenger was asked for and could not be trained."""
+        lacking = challenger and self.weighed.boosted is None
+        return ["there is too little history for boosted levels: they are left out"] if lacking else []
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -43,16 +52,17 @@ class Fitted:
 
 def fit_panel(
     panel: Panel, horizon: int, half_lives: np.ndarray, pool: Pool | None = None, ahead: int | None = None,
-    model: str = "auto",
+    model: str = "auto", challenger: bool = False,
 ) -> Fitted:  # fmt: skip
     """Fit a panel for sums over `horizon` periods; half_lives in periods, np.inf for a level that stays.
 
-    pool: what items share, from another part of the panel; ahead: periods to forecast, where these are more.
+    pool: what items share, from another part of the panel; ahead: periods to forecast, where these are more;
+    challenger: whether boosted levels may enter the mixture.
     """
     history, periods, group = panel.history, panel.periods, panel.group
     if pool is None:
         common = shared(history, periods, group, horizon if ahead is None else ahead)
-        weighed = model_weights(panel, horizon, half_lives, model)
+        weighed = model_weights(panel, horizon, half_lives, model, challenger)
         common = common.growing(weighed.growth)
     else:
         common, weighed, half_lives = pool.shared, pool.weighed, pool.half_lives
@@ -60,7 +70,8 @@ def fit_panel(
     smoothed = smooth(history, exposure, half_lives, None if pool is None else pool.typical)
     seldom = hurdle(history, exposure, None if pool is None else pool.sizes)
     mine = _carried(weighed.weights[kinds(history)], seldom, exposure)
-    law = PanelLaw(smoothed.ratio, _levels(smoothed, mine[:, :-1]), mine[:, -1].copy(), seldom, mine)
+    atoms = _boosted_atoms(weighed, panel, exposure, smoothed, horizon)
+    law = PanelLaw(smoothed.ratio, _levels(smoothed, mine[:, :-1], atoms), mine[:, -1].copy(), seldom, mine)
     if pool is None:
         pool = Pool(common, half_lives, weighed, smoothed.typical, seldom.panel)
     return Fitted(law, exposure, pool)
@@ -77,26 +88,45 @@ def _carried(weights: np.ndarray, seldom: Hurdle, exposure: Exposure) -> np.ndar
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-def _levels(smoothed: Smoothed, weights: np.ndarray) -> np.ndarray:
-    """Strata of each item's level [n × strata] out of those of every half-life; weights [n × half-lives]."""
+_Atoms = tuple[np.ndarray, np.ndarray]
+
+
+def _boosted_atoms(
+    weighed: Weighed, panel: Panel, exposure: Exposure, smoothed: Smoothed, horizon: int
+) -> _Atoms | None:
+    """Boosted levels and their chances [n × multipliers]; None: there are none."""
+    if weighed.boosted is None:
+        return None
+    level = weighed.boosted.levels(panel, exposure, smoothed, horizon)
+    return weighed.boosted.strata(level, exposure.ahead(np.arange(len(level)), horizon).sum(axis=1))
+
+
+def _levels(smoothed: Smoothed, weights: np.ndarray, boosted: _Atoms | None) -> np.ndarray:
+    """Strata of each item's level [n × strata] out of those of every half-life and, if there are any, boosted ones;
+    weights [n × half-lives (+ 1)]."""
+    memories = len(smoothed.mean)
     # an item that follows occurrence and size alone has a level too, of its longest memory
-    weights = np.where(weights.sum(axis=1, keepdims=True) > 0, weights, np.eye(weights.shape[1])[-1])
-    used = np.flatnonzero(weights.any(axis=0))
-    weights, (n, memories) = weights[:, used], (len(weights), len(used))
-    out = np.empty((n, len(SHARES)))
-    for begin in range(0, n, _BLOCK):
-        rows = slice(begin, min(begin + _BLOCK, n))
+    longest = np.eye(weights.shape[1])[memories - 1]
+    weights = np.where(weights.sum(axis=1, keepdims=True) > 0, weights, longest)
+    used = np.flatnonzero(weights[:, :memories].any(axis=0))
+    out = np.empty((len(weights), len(SHARES)))
+    for begin in range(0, len(weights), _BLOCK):
+        rows = slice(begin, min(begin + _BLOCK, len(weights)))
         atoms = smoothed.mean[used].T[rows, :, None] * strata(smoothed.strength[used].T[rows])
-        mass = weights[rows, :, None] * SHARES
-        shape = (len(atoms), memories * len(SHARES))
-        kernels.level_strata(atoms.reshape(shape), mass.reshape(shape), EDGES, out[rows])
+        mass = weights[rows, used, None] * SHARES
+        atoms, mass = (x.reshape(len(x), -1) for x in (atoms, mass))
+        if boosted is not None:
+            level, chance = (x[rows] for x in boosted)
+            atoms = np.concatenate([atoms, level], axis=1)
+            mass = np.concatenate([mass, weights[rows, memories:] * chance], axis=1)
+        kernels.level_strata(np.ascontiguousarray(atoms), np.ascontiguousarray(mass), EDGES, out[rows])
     return out
 
 
-def model_names(half_lives: np.ndarray) -> tuple[str, ...]:
+def model_names(half_lives: np.ndarray, boosted: bool = False) -> tuple[str, ...]:
     """Names of the models of a mixture; half_lives in days."""
     fading = tuple("steady level" if np.isinf(h) else f"{FADING} {h:.0f} days" for h in half_lives)
-    return (*fading, "occurrence and size")
+    return (*fading, *["boosted level"] * boosted, "occurrence and size")
 
 
 FADING = "level of half-life"
@@ -125,10 +155,10 @@ def _in_words(row: np.ndarray, names: tuple[str, ...]) -> str:
     return ", ".join(f"{100 * weight:.0f} % {name}" for weight, name in sorted(parts, key=lambda x: -x[0]))
 
 
-def kinds_told(pool: Pool, names: tuple[str, ...]) -> list[str]:
+def kinds_told(pool: Pool) -> list[str]:
     """For each kind of item that there is: what is mixed, and how much likelier that made what was held out."""
     weighed = pool.weighed
-    words = told(weighed.weights, names)
+    words = told(weighed.weights, pool.names())
     gain = weighed.score - weighed.steady
     return [
         f"items with demand in {KINDS[k]} of periods: {words[k]} "

@@ -12,14 +12,14 @@ import numpy as np
 from scipy import special
 
 from ..core import counts
-from ..core import panel as kernels
 from .exposure import Exposure
 from .hurdle import Hurdle
 from .smoothing import EDGES, SHARES
 
 _HARDLY = 1e-7
 _LONGEST = 1 << 20  # values of one table: beyond it only what is all but impossible lies
-_NEAR = 0.05  # levels within it count as one where a sum is over several lengths: their doubt is drowned
+_NEAR = 0.05  # products of level and length within it count as one where a sum is over several lengths
+_MEMBERS = 256  # bins for them: a ratio of e^12 from the smallest to the largest
 _SEVERAL = 8
 _BLOCK = 256
 
@@ -174,12 +174,9 @@ class PanelLaw:
 
     def cdf(self, rows: np.ndarray, span: Span, width: int) -> np.ndarray:
         """P(sum ≤ x) for x = 0 … width − 1 [rows × width]."""
-        levels, share = self._merged(rows, span.exposure.shape[1])
-        base = levels / (self.ratio[rows] - 1.0)[:, None]
-        sizes = (span.exposure[:, :, None] * base[:, None, :]).reshape(len(rows), -1)
-        weights = (1.0 - self.apart[rows])[:, None, None] * span.chance[:, :, None] * share[:, None, :]
+        sizes, weights = self._members(rows, span)
         out = np.zeros((len(rows), width))
-        counts.mixture_mass(sizes, np.ascontiguousarray(weights.reshape(len(rows), -1)), self.theta[rows], out)
+        counts.mixture_mass(sizes, weights, self.theta[rows], out)
         some = np.flatnonzero(self.apart[rows] > 0)
         if some.size:
             part = span.take(some)
@@ -188,14 +185,20 @@ class PanelLaw:
         counts.accumulate(out)
         return out
 
-    def _merged(self, rows: np.ndarray, alternatives: int) -> tuple[np.ndarray, np.ndarray]:
-        """Levels and their shares [rows × strata], near ones as one where there are many alternatives."""
-        levels = np.ascontiguousarray(self.levels[rows])
-        merged, share = np.empty_like(levels), np.empty_like(levels)
-        tolerance = _NEAR if alternatives >= _SEVERAL else 0.0
-        kernels.merge_levels(levels, SHARES, tolerance, merged, share)
-        used = max(int((share > 0).sum(axis=1).max(initial=1)), 1)
-        return merged[:, :used], share[:, :used]
+    def _members(self, rows: np.ndarray, span: Span) -> tuple[np.ndarray, np.ndarray]:
+        """Sizes of the negative binomials that are mixed, and their weights [rows × members]; near ones as one where
+        the sum is over several lengths."""
+        base = np.ascontiguousarray(self.levels[rows] / (self.ratio[rows] - 1.0)[:, None])
+        chance = (1.0 - self.apart[rows])[:, None] * span.chance
+        if span.exposure.shape[1] < _SEVERAL:
+            sizes = span.exposure[:, :, None] * base[:, None, :]
+            weights = chance[:, :, None] * SHARES
+            return sizes.reshape(len(rows), -1), weights.reshape(len(rows), -1)
+        sizes, weights = (np.empty((len(rows), max(_MEMBERS, span.exposure.shape[1] + 1))) for _ in range(2))
+        exposure = np.ascontiguousarray(span.exposure, float)
+        counts.merge_products(exposure, chance, base, SHARES, _NEAR, sizes, weights)
+        used = np.flatnonzero(weights.any(axis=0))
+        return np.ascontiguousarray(sizes[:, used]), np.ascontiguousarray(weights[:, used])
 
     def chance_strata(self) -> np.ndarray:
         """Chance of demand in a period of factor 1, by strata of SHARES [n × strata]; 0 where `apart` is."""

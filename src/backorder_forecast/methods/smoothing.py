@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 
+from ..core import panel as kernels
 from .exposure import LEAST, Exposure
 from .history import History
 
@@ -29,13 +30,15 @@ _FEW_ITEMS = 5
 @dataclass(frozen=True)
 class Smoothed:
     """ratio [n]: φ; mean, strength [half-lives × n]: posterior mean of the level and its gamma shape; typical
-    [groups]: rate of orders to which they are shrunk; weight [half-lives × n]: exposure behind the mean."""
+    [groups]: rate of orders to which they are shrunk; weight [half-lives × n]: exposure behind the mean;
+    half_lives: in periods."""
 
     ratio: np.ndarray
     mean: np.ndarray
     strength: np.ndarray
     typical: np.ndarray
     weight: np.ndarray
+    half_lives: np.ndarray
 
     @property
     def theta(self) -> np.ndarray:
@@ -47,11 +50,16 @@ class Smoothed:
 
         The doubt about the level enters as extra variance.
         """
-        mean = np.maximum(self.mean * exposure, 1e-12)
-        p = 1.0 / (self.ratio + mean / self.strength)
-        r = mean * p / (1.0 - p)
-        ways = special.gammaln(actual + r) - special.gammaln(r) - special.gammaln(actual + 1.0)
-        return np.asarray((ways + r * np.log(p) + actual * np.log1p(-p)).T)
+        mean = self.mean * exposure
+        return log_negative_binomial(actual, mean, self.ratio + np.maximum(mean, 1e-12) / self.strength).T
+
+
+def log_negative_binomial(count: np.ndarray, mean: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+    """Log probability of counts under negative binomials of these means and variance-to-mean ratios, above 1."""
+    mean, p = np.maximum(mean, 1e-12), 1.0 / ratio
+    r = mean * p / (1.0 - p)
+    ways = special.gammaln(count + r) - special.gammaln(r) - special.gammaln(count + 1.0)
+    return np.asarray(ways + r * np.log(p) + count * np.log1p(-p))
 
 
 def smooth(
@@ -76,7 +84,7 @@ def smooth(
         weight[h] = _PRIOR / rate + seen[h]
         mean[h] = ratio * (_PRIOR + units[h] / ratio) / weight[h]
         rate = mean[h] / ratio
-    return Smoothed(ratio, mean, _PRIOR + units / ratio, typical, weight)
+    return Smoothed(ratio, mean, _PRIOR + units / ratio, typical, weight, half_lives)
 
 
 def typical_rates(units: np.ndarray, exposure: np.ndarray, ratio: np.ndarray, group: np.ndarray) -> np.ndarray:
@@ -102,13 +110,10 @@ def dispersion(history: History, exposure: Exposure) -> np.ndarray:
     factors = exposure.blocks(span)
     blocks = factors.shape[1]
     whole = (history.length // span)[:, None] > np.arange(blocks)
-    block = history.age // span
-    inside = block < blocks
-    cell = history.item[inside] * blocks + block[inside]
-    qty, square = history.qty[inside], history.squares()[inside]
-    factor = np.maximum(exposure.of_events(history)[inside], LEAST)
-    units = np.bincount(cell, qty, history.items * blocks).reshape(history.items, blocks) * whole
-    squares = np.bincount(cell, square / factor, history.items * blocks).reshape(history.items, blocks) * whole
+    factor = np.maximum(exposure.of_events(history), LEAST)
+    units, squares = (np.empty((history.items, blocks)) for _ in range(2))
+    kernels.block_sums(history.start, history.age, history.qty, history.squares() / factor, span, units, squares)
+    units, squares = units * whole, squares * whole
     level = units / np.maximum(factors, 1e-12)
     scatter = (squares - level * units).sum(axis=1)
     free = level.sum(axis=1) * np.maximum(span * exposure.open_share() - 1.0, 0.5)

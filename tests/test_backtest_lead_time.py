@@ -6,6 +6,7 @@ import pytest
 
 import backorder_forecast as bf
 from backorder_forecast.backtest import content, files, summary
+from backorder_forecast.evaluate import Replay
 from backorder_forecast.evaluate.history import received_given_age, stated_days
 from backorder_forecast.evaluate.lead_times import HISTORY, LEVELS, STATED, _cut, score, what_came
 from backorder_forecast.evaluate.scores import calibration, randomised_transform
@@ -75,13 +76,13 @@ def test_what_came_of_each_line():
 
 def test_received_given_age_by_hand():
     took = [5, 10, 15, 20, 25, 30] * 5  # thirty of supplier s; of t only two
-    ids = [f"s{k}" for k in range(30)] + ["t0", "t1", "young", "old", "other", "stranger", "waits"]
-    ordered = [-60] * 32 + [-12, -27, -12, 0, -90]
-    bought = purchases(ids, ordered, supplier=["s"] * 30 + ["t", "t", "s", "s", "t", "u", "s"])
+    ids = [f"s{k}" for k in range(30)] + ["t0", "t1", "young", "old", "other", "stranger", "waits", "exact"]
+    ordered = [-60] * 32 + [-12, -27, -12, 0, -90, -15]
+    bought = purchases(ids, ordered, supplier=["s"] * 30 + ["t", "t", "s", "s", "t", "u", "s", "s"])
     received = receipts(*[(f"s{k}", -60 + x, 10) for k, x in enumerate(took)], ("t0", -59, 10), ("t1", -10, 10))
     past = data_of(bought, received).as_of(DAY)
     rows = past.purchases[past.purchases["open_qty"] > 0].set_index("po_line_id")
-    rows = rows.loc[["young", "old", "other", "stranger", "waits"]].reset_index()
+    rows = rows.loc[["young", "old", "other", "stranger", "waits", "exact"]].reset_index()
     law = received_given_age(past, rows, 40)
     # young has waited 12 days: of the 20 of its supplier that took longer, 3 8 13 18 days more
     assert law.quantile_array([0.25, 0.5, 1 - 1e-9])[0].tolist() == [3, 8, 18]
@@ -94,6 +95,8 @@ def test_received_given_age_by_hand():
     assert law.cdf(1)[3] == pytest.approx(1 / 32)
     # longer than anything that came: never
     assert law.table[4].tolist() == [0.0] * 40
+    # 15 days: those that came on that day took no longer, and fifteen are too few
+    assert law.cdf(5)[5] == pytest.approx(5 / 16)
 
 
 def test_the_stated_date_of_what_is_overdue_says_tomorrow():
@@ -271,6 +274,22 @@ def test_the_summary_and_the_files(replayed):
     assert told.endswith("\n".join(replayed.notes))
     assert files(replayed).keys() == {"calibration.png", "scores.png", "summary.txt"}
     assert content(replayed, "x")["stage"] == "lead_time"
+
+
+def test_no_more_suppliers_are_told_than_can_be_read():
+    rows = cases().iloc[[0] * 30].assign(state="undated", promised_date=pd.NaT)
+    for name in ("", f"_{HISTORY}", f"_{STATED}"):
+        for metric in ("loss", "error_p50", *(f"pinball_p{x}" for x in (50, 80, 90, 95))):
+            rows[f"{metric}{name}"] = np.nan if name == f"_{STATED}" else 1.0
+    rows = pd.concat([rows.iloc[: 30 + k % 2 - 1].assign(supplier_id=f"{k:03d} {'long ' * 20}") for k in range(40)])
+    many = pd.concat([rows, rows.query("supplier_id.str.startswith('017')").assign(supplier_id="small")])
+    card = score(many)
+    assert card["segment"].nunique() == 22  # all and those with thirty; of one state only, so not by state
+    told = summary(Replay(card, many, ["a note"], "lead_time"))
+    lines = [line for line in told.splitlines() if line.startswith("supplier ")]
+    assert len(lines) == 12
+    assert max(map(len, lines)) < 125
+    assert "vs stated" not in told.split("p50, p80")[0]
 
 
 # ------------------------------------------------------------------------------------------------ known truth

@@ -12,6 +12,7 @@ import pandas as pd
 from .answer import records
 from .errors import InputError, UsageError
 from .evaluate import Replay, replay
+from .evaluate.lead_times import SUPPLIER
 from .methods.baselines import BASELINES
 from .result import Run
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .evaluate.stage import Clock
 
 SCORE = {"demand": "quantile_loss", "lead_time": "quantile_loss", "line_eta": "shipped_by_p90"}  # drawn by segment
+MOST_SUPPLIERS, _WIDEST = 12, 40  # told and drawn; characters of a segment's name
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)  # of the calibration told in JSON
 
 
@@ -67,7 +69,7 @@ def files(replayed: Replay) -> dict[str, bytes]:
 
     calibrated = plots_supply.plot_lead_time_calibration if replayed.stage == "lead_time" else plots.plot_calibration
     found = {"calibration.png": picture(lambda ax: calibrated(replayed, ax=ax), 4.6, 4.2)}
-    metric, card = SCORE[replayed.stage], replayed.scorecard
+    metric, card = SCORE[replayed.stage], leading(replayed.scorecard)
     if card.loc[card["metric"] == metric, "n"].sum():  # dates may all lie too late to be judged yet
         height = max(5.0, 1.3 + 0.28 * card["segment"].nunique())
         found["scores.png"] = picture(lambda ax: plots.plot_scores(card, metric, ax=ax), 7.0, min(height, 12.0))
@@ -113,9 +115,17 @@ _LEGEND = {
 }
 
 
+def leading(scorecard: pd.DataFrame) -> pd.DataFrame:
+    """The scorecard with no more suppliers than can be read, those with most cases; the table has them all."""
+    cases = scorecard.groupby("segment")["n"].max()
+    suppliers = cases[cases.index.str.startswith(SUPPLIER)].sort_values(ascending=False, kind="stable")
+    return scorecard[~scorecard["segment"].isin(suppliers.index[MOST_SUPPLIERS:])]
+
+
 def _by_segment(replayed: Replay, column: str) -> pd.DataFrame:
     """A column of the scorecard by segment and metric."""
-    return replayed.scorecard.pivot_table(index="segment", columns="metric", values=column, sort=False, dropna=False)
+    card = leading(replayed.scorecard)
+    return card.pivot_table(index="segment", columns="metric", values=column, sort=False, dropna=False)
 
 
 def _demand_table(replayed: Replay) -> str:
@@ -156,8 +166,10 @@ def _lead_times_table(replayed: Replay) -> str:
     seconds["vs history"] = _seconds(replayed, "supplier_history")
     out["|p50|"] = value["absolute_error_p50"].map(_days)
     out["by stated"] = value["came_by_stated_date"].map(_percent)
+    out = out.drop(columns=[x for x in ("vs stated", "by stated") if (out[x] == "").all()])  # nobody stated a date
+    out.index = [x if len(x) <= _WIDEST else f"{x[: _WIDEST - 1]}…" for x in out.index]
     if replayed.seconds:
-        out.loc["seconds a day"] = pd.Series(seconds)
+        out.loc["seconds a day"] = pd.Series(seconds).reindex(out.columns)
     return _plain(out)
 
 

@@ -30,7 +30,8 @@ LEVELS = (0.5, 0.8, 0.9, 0.95)
 TRANSFORM = (0.1, 0.25)  # levels below those that are stated, where a law that is too slow is seen
 HISTORY, STATED = "supplier_history", "stated_date"
 STATES = ("overdue", "not due", "undated")
-FEWEST = 30  # lines of a supplier for a segment of its own
+FEWEST = 30  # lines of a supplier for a segment of its own,
+SUPPLIER = "supplier "  # so named
 _DATES = [f"{quantile_label(x)}_date" for x in LEVELS]
 
 
@@ -101,8 +102,9 @@ def _add_losses(out: pd.DataFrame, suffix: str, took: np.ndarray, said: np.ndarr
 
 def score(rows: pd.DataFrame) -> pd.DataFrame:
     """Coverage and losses beside the baselines: of all, by state, and of suppliers with 30 lines or more."""
-    parts = [("all", rows), *((x, rows[rows["state"] == x]) for x in STATES)]
-    parts += [(f"supplier {x}", part) for x, part in rows.groupby("supplier_id", sort=True) if len(part) >= FEWEST]
+    states = STATES if len(set(rows["state"])) > 1 else ()
+    parts = [("all", rows), *((x, rows[rows["state"] == x]) for x in states)]
+    parts += [(f"{SUPPLIER}{x}", part) for x, part in rows.groupby("supplier_id", sort=True) if len(part) >= FEWEST]
     found = [one for segment, part in parts if len(part) for one in _scores(segment, part)]
     frame = pd.DataFrame(found)
     frame["baseline"] = frame["baseline"].astype(TEXT)

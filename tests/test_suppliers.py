@@ -248,6 +248,16 @@ def test_no_purchases_and_none_received():
     assert 0 < row["on_time_high"] < 1
 
 
+def test_less_sure_bands_are_narrower_by_as_much_as_a_normal_law_says():
+    wide, narrow = (bf.supplier_survival(made_up(300, suppliers=1), level) for level in (0.95, 0.8))
+
+    def reach(frame):
+        inner = frame[frame["open_prob"].between(0.05, 0.95)]
+        return (np.log(-np.log(inner["low"])) - np.log(-np.log(inner["open_prob"]))).to_numpy()
+
+    assert reach(wide) / reach(narrow) == pytest.approx(stats.norm.ppf(0.975) / stats.norm.ppf(0.9))
+
+
 def test_order_of_rows_changes_nothing():
     past = made_up(200, lines=2)
     turned = {name: past.tables[name].iloc[::-1] for name in ("purchase_lines", "receipts")}

@@ -1,8 +1,9 @@
 """Open purchases alone: what was said on a past day of the days until the last open unit comes, and when it came.
 
 Judged are the purchase lines open on the day, which are the slow ones. A line that is still open on the later day says
-"not within so many days" and counts as that in the transform, spread over all that lies beyond. One that was cancelled
-has not come and never will: it is spread over what the law leaves beyond its horizon. Losses are of min(days, f), f
+"not within so many days" and counts as that in the transform, spread over all that lies beyond. So does one that was
+cancelled, whose chance is part of the law: known never to come, but to know that of these alone would tilt what is told
+of the others. Losses are of min(days, f), f
 being the days for which everything was followed (up to the horizon), and of quantiles cut off there too: these are
 known of every line, so that the slow ones need not be left out.
 """
@@ -75,15 +76,14 @@ def _state(past: Past, rows: pd.DataFrame) -> np.ndarray:
 def what_came(then: Past, law: Law) -> tuple[pd.Series, pd.Series]:
     """The day on which the last unit of each line came (NaT: it did not), and until when it was seen that it had not.
 
-    Nothing is told apart beyond the law's horizon: what came later, or was cancelled, was not there on its last day.
+    What came beyond the law's horizon had not come on its last day; what was cancelled had not come by `then`.
     """
     assert law.origin is not None
     lines = then.purchases.set_index("po_line_id").reindex(law.index["po_line_id"].array).reset_index(drop=True)
     last = law.origin + pd.Timedelta(days=law.width)
     received = lines["last_received_at"].dt.floor("D")
-    closed = (lines["open_qty"] <= 0).astype(bool)
-    came = received.where(closed & (received > law.origin) & (received <= last))
-    seen = pd.Series(last, index=closed.index).where(closed, min(then.day, last))
+    came = received.where((lines["open_qty"] <= 0) & (received > law.origin) & (received <= last))
+    seen = pd.Series(min(then.day, last), index=came.index)
     return came.astype(DATE), seen.where(came.isna()).astype(DATE)
 
 

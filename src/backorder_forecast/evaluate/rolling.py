@@ -52,7 +52,7 @@ def replay(
     all it speaks of is over. What happened is read from what was known at `before`, so a replay within a run does not
     look past the run's own day.
     stage: "line_eta", the dates of waiting lines by the whole flow; "demand", sums of demand over `demand.lead_days`;
-    "lead_time", the days until what is open at suppliers has come.
+    "lead_time", the days until what is open at suppliers has come, followed for half of the horizon at least.
     clock: e.g. `time.perf_counter`, to have the runtime in `seconds`.
 
     Raises: ``UsageError`` for a stage that is none, or a day that is none.

@@ -44,26 +44,31 @@ def judge(past: Past, then: Past, seed: int, book: Book) -> pd.DataFrame:
         lead_times = fit_lead_times(past)
         law, rows = lead_times.remaining, lead_times.open_rows
         said = law.quantile_array(LEVELS)
-    followed = min(law.width, int((then.day - past.day).days))
+    with book.timed(HISTORY):
+        plain = received_given_age(past, rows, law.width)
+    out = _as_known(past, rows)
+    for column, days in zip(_DATES, said.T, strict=True):
+        out[column] = law.dates(days)
+    out["came_date"], out["censored_at"] = what_came(then, law)
+    out["followed_days"] = followed = min(law.width, int((then.day - past.day).days))
+    for suffix, one in (("", law), (f"_{HISTORY}", plain)):
+        out[f"u{suffix}"] = randomised_transform(one, out["came_date"], out["censored_at"], seed)
+    took = _cut((out["came_date"] - past.day).dt.days.to_numpy(float), followed)
+    _add_losses(out, "", took, _cut(said, followed))
+    _add_losses(out, f"_{HISTORY}", took, _cut(plain.quantile_array(LEVELS), followed))
+    stated = np.minimum(stated_days(past, rows), followed)  # no date: no loss
+    _add_losses(out, f"_{STATED}", took, np.repeat(stated[:, None], len(LEVELS), axis=1))
+    return out
+
+
+def _as_known(past: Past, rows: pd.DataFrame) -> pd.DataFrame:
+    """What was known of each open line on the day; a line without an order is an order of its own."""
     out = rows[["po_line_id", "supplier_id", "item_id", "location_id", "open_qty"]].reset_index(drop=True)
     out.insert(0, "as_of", past.day)
     out["po_id"] = rows["po_id"].fillna(rows["po_line_id"]).array
     out["age_days"] = past.days_since(rows["ordered_at"])
     out["promised_date"] = rows["promised_date"].array
     out["state"] = pd.Series(_state(past, rows), dtype=TEXT)
-    for column, days in zip(_DATES, said.T, strict=True):
-        out[column] = law.dates(days)
-    out["came_date"], out["censored_at"] = what_came(then, law)
-    out["followed_days"] = followed
-    out["u"] = randomised_transform(law, out["came_date"], out["censored_at"], seed)
-    with book.timed(HISTORY):
-        plain = received_given_age(past, rows, law.width)
-    out[f"u_{HISTORY}"] = randomised_transform(plain, out["came_date"], out["censored_at"], seed)
-    took = _cut((out["came_date"] - past.day).dt.days.to_numpy(float), followed)
-    _add_losses(out, "", took, _cut(said, followed))
-    _add_losses(out, f"_{HISTORY}", took, _cut(plain.quantile_array(LEVELS), followed))
-    stated = np.minimum(stated_days(past, rows), followed)  # no date: no loss
-    _add_losses(out, f"_{STATED}", took, np.repeat(stated[:, None], len(LEVELS), axis=1))
     return out
 
 

@@ -131,10 +131,59 @@ def lead_times() -> pd.DataFrame:
             "p10_days": [21.0, 19.0, 26.0],
             "p50_days": [34.0, 28.0, 31.0],
             "p90_days": [61.0, 47.0, 38.0],
+            "p90_over_p50": [1.79, 1.68, 1.23],
+            "stuck_prob": [0.04, 0.02, 0.0],
             "on_time_rate": [0.31, 0.55, 0.9],
             "bias_days": [7.4, 2.2, -0.6],
         }
     )
+
+
+def supplier_scorecard() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "supplier_id": ["S1", "S2", "S3"],
+            "n_received": [25, 6, 0],
+            "n_open": [3, 1, 1],
+            "n_overdue": [1, 0, 0],
+            "n_due": [24, 6, 0],
+            "on_time_rate": [0.42, 0.9, np.nan],
+            "on_time_low": [0.24, 0.55, np.nan],
+            "on_time_high": [0.61, 0.99, np.nan],
+            "bias_days": [5.1, -0.6, np.nan],
+            "p50_days": [32.0, 31.0, np.nan],
+            "p50_low_days": [28.0, 28.0, np.nan],
+            "p50_high_days": [37.0, np.nan, np.nan],
+            "p90_days": [58.0, np.nan, np.nan],
+            "p90_low_days": [44.0, np.nan, np.nan],
+            "p90_high_days": [np.nan, np.nan, np.nan],
+        }
+    )
+
+
+def supplier_survival() -> pd.DataFrame:
+    rows = [
+        ("S1", 0.0, 1.0, 1.0, 1.0, 28, 0), ("S1", 19.0, 0.9, 0.7, 0.97, 28, 3), ("S1", 32.0, 0.5, 0.3, 0.66, 22, 10),
+        ("S1", 58.0, 0.1, 0.02, 0.25, 8, 6), ("S2", 0.0, 1.0, 1.0, 1.0, 7, 0), ("S2", 31.0, 0.5, 0.2, 0.8, 6, 3),
+        ("S3", 0.0, 1.0, 1.0, 1.0, 1, 0),
+    ]  # fmt: skip
+    columns = ["supplier_id", "days", "open_prob", "low", "high", "n_risk", "n_ended"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def purchases() -> pd.DataFrame:
+    """``past.purchases``: of four open lines and three that have come; one was never given a date."""
+    names = ["po_line_id", "supplier_id", "ordered_at", "first_promised_date", "last_received_at", "open_qty"]
+    rows = [
+        ("P0", "S1", -90, -60, -45, 0.0), ("P1", "S1", -60, -20, None, 40.0), ("P2", "S1", -20, 8, None, 30.0),
+        ("P3", "S2", -30, 2, None, 100.0), ("P4", "S1", -5, 30, None, 60.0), ("P5", "S2", -80, -50, -52, 0.0),
+        ("P6", "S3", -70, None, -40, 0.0),
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=names)
+    for name in names[2:5]:
+        frame[name] = _days(frame[name])
+    frame["received_qty"] = np.where(frame["open_qty"] > 0, 0.0, 10.0)
+    return frame
 
 
 def backorder_risk() -> pd.DataFrame:
@@ -248,6 +297,7 @@ def example_run(**changed: Any) -> Run:
         "order_eta": _order_eta(),
         "purchase_eta": purchase_eta(),
         "lead_times": lead_times(),
+        "supplier_scorecard": supplier_scorecard(),
         "demand_forecast": demand_forecast(),
         "backorder_risk": backorder_risk(),
         "reorder_points": reorder_points(),
@@ -265,6 +315,8 @@ def example_run(**changed: Any) -> Run:
     skus["description"] = list(_ITEMS.values())
     state = {
         "lines": lines(),
+        "purchases": purchases(),
+        "supplier_survival": supplier_survival(),
         "shipments": _events("shipped_at", [("L1", -20, 6), ("L0", -24, 2), ("L9", -50, 7), ("L11", -48, 3)]),
         "cancellations": _events("cancelled_at", [("L10", -45, 1), ("L11", -44, 2)]),
         "stock_paths": stock_paths(),
@@ -289,7 +341,7 @@ def purchases_only_run() -> Run:
     """What a run over purchases alone can say, and why it cannot say the rest."""
     why = "needs order_lines and stock, which this source does not have"
     names = ["line_eta", "order_eta", "backorder_risk", "reorder_points", "demand_forecast"]
-    tables = {"purchase_eta": purchase_eta(), "lead_times": lead_times()}
+    tables = {"purchase_eta": purchase_eta(), "lead_times": lead_times(), "supplier_scorecard": supplier_scorecard()}
     return example_run(tables=tables, state={}, missing=dict.fromkeys(names, why))
 
 

@@ -263,7 +263,7 @@ def test_days_of_which_nothing_was_known_are_said():
 
 @pytest.mark.parametrize(("stage", "told"), [
     ("demands", "there is no stage 'demands' to replay; did you mean 'demand'"),
-    ("lead_time", "'lead_time' cannot be replayed alone yet; stages: line_eta, demand"),
+    ("lead_times", "there is no stage 'lead_times' to replay; did you mean 'lead_time'"),
 ])  # fmt: skip
 def test_a_stage_that_is_none(stage, told):
     with pytest.raises(bf.BackorderForecastError, match=told) as caught:

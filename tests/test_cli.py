@@ -131,7 +131,6 @@ def test_a_held_folder_is_exit_5(invoke: Invoke, source: Path, chain: dict[str, 
         (("backtest",), 2, "Missing argument"),
         (("backtest", "nowhere"), 3, "there is no such file or folder"),
         (("backtest", "source", "--stage", "demnd"), 2, "there is no stage 'demnd' to replay; did you mean 'demand'?"),
-        (("backtest", "source", "--stage", "lead_time"), 2, "cannot be replayed alone yet; stages: line_eta, demand"),
         (("backtest", "source", "--days", "0"), 2, "--days"),
         (("backtest", "source", "--spacing", "-7"), 2, "--spacing"),
     ],
@@ -243,6 +242,32 @@ def test_backtest_of_demand_says_and_writes_how_good_it_was(invoke: Invoke, week
     assert set(opened.scorecard["stage"]) == {"demand"}
     assert opened.manifest["seconds_per_day"].keys() >= {"ours", "historical", "naive", "seasonal_naive"}
     assert opened.manifest["timings"].keys() == {"load", "replay", "report"}
+
+
+def test_backtest_of_lead_times_says_and_writes_how_good_it_was(invoke: Invoke, weekly: Path) -> None:
+    at = pd.Series(pd.date_range("2026-03-02", "2026-06-29"))
+    ids = [f"P{k}" for k in range(len(at))]
+    bought = pd.DataFrame({"po_line_id": ids, "item_id": "bolt", "supplier_id": "S", "ordered_at": at, "qty": 5})
+    bought["promised_date"] = at + pd.Timedelta(days=7)
+    came = pd.DataFrame({"po_line_id": ids, "received_at": at + pd.Timedelta(days=9), "qty": 5})
+    bought.to_csv(weekly / "purchase_lines.csv", index=False)
+    came[came["received_at"] <= DAY].to_csv(weekly / "receipts.csv", index=False)
+    code, out, err = invoke("backtest", weekly, "--stage", "lead_time", "--days", 2, "--spacing", 9)
+    folder = Path("reports") / "backtest-lead_time-2026-06-30"
+    assert (code, err) == (0, "")
+    assert out.startswith("lead_time, replayed on 2026-06-06, 2026-06-15\n")
+    assert re.search(r"^all +18 .* 0\.0$", out, re.MULTILINE)  # nine a day open; none came by its stated date
+    assert re.search(r"^seconds a day +[\d.]+ +[\d.]+ *$", out, re.MULTILINE)
+    assert out.endswith(f"Backtest: {folder}\n")
+    assert sorted(path.name for path in folder.iterdir() if path.is_file()) == [
+        "calibration.png", "manifest.json", "replay_lead_time.parquet", "scorecard.parquet", "scores.png",
+        "summary.txt",
+    ]  # fmt: skip
+    opened = open_run(folder)
+    assert (opened.replay_lead_time["came_date"] - opened.replay_lead_time["as_of"]).dt.days.max() == 9
+    assert opened.manifest["seconds_per_day"].keys() == {"ours", "supplier_history"}
+    told = json.loads(invoke("backtest", weekly, "--stage", "lead_time", "--days", 1, "--json")[1])
+    assert {row["segment"] for row in told["scorecard"]} == {"all", "overdue", "not due"}
 
 
 def test_backtest_again_replaces_the_folder_and_changes_no_table(invoke: Invoke, weekly: Path) -> None:

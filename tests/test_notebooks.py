@@ -40,7 +40,9 @@ def files() -> set[Path]:
 
 
 def test_there_are_notebooks() -> None:
-    assert [path.name for path in NOTEBOOKS][:2] == ["01_quickstart.ipynb", "02_demand.ipynb"]
+    assert [path.name for path in NOTEBOOKS][:3] == [
+        "01_quickstart.ipynb", "02_demand.ipynb", "03_lead_times_and_etas.ipynb",
+    ]  # fmt: skip
 
 
 @pytest.mark.slow

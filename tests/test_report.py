@@ -129,8 +129,28 @@ def test_punctuality_against_dates_that_moved_is_not_shown() -> None:
     titles = [one.title for one in section(summarise(run), "lead-times").tables[0].columns]
     assert "p90" in titles
     assert not {"On time", "Late by"} & set(titles)
-    first = section(summarise(example_run()), "lead-times").tables[0]
-    assert "On time" in [one.title for one in first.columns]
+    suppliers = [one.title for one in section(summarise(run), "suppliers").tables[0].columns]
+    assert "Nine in ten" in suppliers
+    assert not {"On time", "Late by", "Judged"} & set(suppliers)
+    for id in ("lead-times", "suppliers"):
+        first = section(summarise(example_run()), id).tables[0]
+        assert "On time" in [one.title for one in first.columns]
+
+
+def test_suppliers_stand_with_their_bands_and_curves() -> None:
+    part = section(summarise(example_run()), "suppliers")
+    table = part.tables[0]
+    assert column(table, "Supplier") == ["S1", "S2", "S3"]  # most overdue first, then most open, most received
+    bands = [[row[at] for row in table.rows] for at, one in enumerate(table.columns) if one.title == "95 % band"]
+    assert bands == [["24 to 61 %", "55 to 99 %", None], ["28 to 37", "from 28", None], ["from 44", None, None]]
+    assert len(part.charts) == 1
+    assert part.charts[0].alt.endswith("Half were complete: S1 in 32 days, S2 in 31 days.")
+    assert b"S1 (28)" in part.charts[0].svg
+    assert not section(summarise(example_run(config=Config(report={"charts": 0}))), "suppliers").charts
+    assert not section(summarise(purchases_only_run()), "suppliers").charts  # it kept no curves
+    why = {"supplier_scorecard": "there are no purchase_lines"}
+    missing = section(summarise(example_run(tables={}, missing=why)), "suppliers").missing
+    assert "there are no purchase_lines" in missing
 
 
 def test_an_item_is_described_only_where_that_says_more_than_its_id() -> None:
@@ -218,7 +238,8 @@ def test_what_a_run_cannot_say_is_said() -> None:
     assert content.count("needs order_lines and stock") >= 3
     assert "Lead times by supplier and item" in content
     summary = summarise(purchases_only_run())
-    assert [one.id for one in summary.sections if not one.missing] == ["purchases", "lead-times", "quality"]
+    told = [one.id for one in summary.sections if not one.missing]
+    assert told == ["purchases", "suppliers", "lead-times", "quality"]
 
 
 def test_nothing_at_all_still_makes_a_page() -> None:

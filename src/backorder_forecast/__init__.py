@@ -36,18 +36,23 @@ _ROOMS = {
     "order_eta": "eta",
     "plot_calibration": "plots",
     "plot_demand_forecast": "plots",
+    "plot_lead_time_calibration": "plots_supply",
     "plot_lead_times": "plots",
     "plot_line_eta": "plots",
     "plot_projected_stock": "plots",
+    "plot_promise_against_received": "plots_supply",
     "plot_queue": "plots",
     "plot_replay": "plots",
     "plot_risk": "plots",
     "plot_scores": "plots",
+    "plot_supplier_survival": "plots_supply",
     "purchase_eta": "eta",
     "reorder_points": "reorder",
     "replay": "evaluate",
     "run": "pipeline",
     "simulate": "queue",
+    "supplier_scorecard": "suppliers",
+    "supplier_survival": "suppliers",
 }
 
 __all__ = sorted([*_ROOMS, "__version__"])  # derived, so that it cannot drift
@@ -101,10 +106,15 @@ if TYPE_CHECKING:  # what type checkers see; at run time names are imported on f
     from .plots import plot_replay as plot_replay
     from .plots import plot_risk as plot_risk
     from .plots import plot_scores as plot_scores
+    from .plots_supply import plot_lead_time_calibration as plot_lead_time_calibration
+    from .plots_supply import plot_promise_against_received as plot_promise_against_received
+    from .plots_supply import plot_supplier_survival as plot_supplier_survival
     from .queue import simulate as simulate
     from .reorder import reorder_points as reorder_points
     from .result import Run as Run
     from .result import open_run as open_run
     from .risk import backorder_risk as backorder_risk
     from .sources import load as load
+    from .suppliers import supplier_scorecard as supplier_scorecard
+    from .suppliers import supplier_survival as supplier_survival
     from .supply import forecast_supply as forecast_supply

@@ -219,7 +219,7 @@ def validate(source: str, settings: Settings, talk: Talk) -> None:
 
 @cli.command()
 @click.argument("source")
-@click.option("--stage", "part", default="line_eta", show_default=True, help="What is replayed: line_eta or demand.")
+@click.option("--stage", "part", default="line_eta", show_default=True, help="line_eta, demand or lead_time.")
 @click.option("--days", type=click.IntRange(min=1), help="Number of past days; default: replay.days.")
 @click.option("--spacing", type=click.IntRange(min=1), help="Days between them; default: replay.spacing_days.")
 @with_settings

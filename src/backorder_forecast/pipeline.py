@@ -19,6 +19,7 @@ from .policy import set_policies
 from .queue import Outcomes, simulate
 from .result import Run
 from .service import learn_service
+from .suppliers import supplier_scorecard, supplier_survival
 from .supply import forecast_supply
 
 if TYPE_CHECKING:
@@ -112,6 +113,11 @@ class _Told:
         bought = self.lead_times if "purchase_lines" in self.past.given else None
         self._part("lead_times", bought, lambda x: x.table(), "there are no purchase_lines")
         self._part("purchase_eta", bought, lambda x: eta.purchase_eta(self.past, x), "there are no purchase_lines")
+        survival = supplier_survival(self.past) if bought is not None else None
+        self._part("supplier_scorecard", survival, lambda x: supplier_scorecard(self.past, x),
+                   "there are no purchase_lines")  # fmt: skip
+        if survival is not None:
+            self.state["supplier_survival"] = survival
         absent = [x for x in ("order_lines", "stock") if x not in self.past.given]
         why = f"there is no {' and no '.join(absent)} table"
         self._part("line_eta", self.outcomes, eta.line_eta, why)

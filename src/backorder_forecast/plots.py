@@ -183,9 +183,7 @@ def plot_calibration(replayed: Replay | pd.DataFrame, *, ax: Axes | None = None)
     ax.plot(frame["level"], frame["share"], color=BLUE, lw=1.8, label="outcomes")
     ax.set_title(f"Calibration: {frame['n'].iloc[0]:,} cases", parse_math=False)
     ax.set(xlabel="level stated", ylabel="share at or below it", xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    ax.grid(color="#dddddd", lw=0.6)
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right"]].set_visible(False)
+    _grid(ax)
     ax.legend(loc="upper left", frameon=False, fontsize="small")
     return ax
 
@@ -362,6 +360,10 @@ def _date_axis(ax: Axes) -> None:
     locator: Any = dates.AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    _grid(ax)
+
+
+def _grid(ax: Axes) -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(color="#dddddd", lw=0.6)
     ax.set_axisbelow(True)

@@ -36,7 +36,7 @@ class Run:
     seed : the whole number from which every draw was made.
     tables : output tables of the contract by name; each is also an attribute (``run.line_eta``).
     state : frames that later calls need: ``lines`` (every known line), ``shipments``, ``cancellations``,
-        ``stock_paths``, ``replay_lines``, ``skus``.
+        ``purchases``, ``supplier_survival``, ``stock_paths``, ``replay_lines``, ``skus``.
     notes : what a reader must know about how the numbers came about.
     missing : table → why this run could not say it.
     manifest : inputs, cleaning counts, timings; written to ``manifest.json``.

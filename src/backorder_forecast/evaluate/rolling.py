@@ -11,7 +11,7 @@ import pandas as pd
 from ..errors import UsageError, did_you_mean
 from ..past import rebuild
 from ..tables import empty
-from . import demand, lines
+from . import demand, lead_times, lines
 from .scores import calibration
 from .stage import Book, Clock, Stage
 
@@ -19,17 +19,16 @@ if TYPE_CHECKING:
     from ..config import Config
     from ..dataset import Dataset
 
-STAGES: dict[str, Stage] = {"line_eta": lines.STAGE, "demand": demand.STAGE}
-LATER = ("lead_time",)
+STAGES: dict[str, Stage] = {"line_eta": lines.STAGE, "demand": demand.STAGE, "lead_time": lead_times.STAGE}
 
 
 @dataclass(frozen=True)
 class Replay:
     """How a stage did on past days.
 
-    scorecard: the output table; lines: a row for each case that was judged (an order line open on a replayed day, or an
-    item at a location), what was said of it, what happened, and `u`, its transform; seconds: spent on each replayed
-    day, by whom, where a clock was given.
+    scorecard: the output table; lines: a row for each case that was judged (an order line or a purchase line open on a
+    replayed day, or an item at a location), what was said of it, what happened, and `u`, its transform; seconds: spent
+    on each replayed day, by whom, where a clock was given.
     """
 
     scorecard: pd.DataFrame
@@ -52,7 +51,8 @@ def replay(
     days: the days to stand on; by default `replay.days` of them, `replay.spacing_days` apart, the last one such that
     all it speaks of is over. What happened is read from what was known at `before`, so a replay within a run does not
     look past the run's own day.
-    stage: "line_eta", the dates of waiting lines by the whole flow; "demand", sums of demand over `demand.lead_days`.
+    stage: "line_eta", the dates of waiting lines by the whole flow; "demand", sums of demand over `demand.lead_days`;
+    "lead_time", the days until what is open at suppliers has come, followed for half of the horizon at least.
     clock: e.g. `time.perf_counter`, to have the runtime in `seconds`.
 
     Raises: ``UsageError`` for a stage that is none, or a day that is none.
@@ -75,9 +75,7 @@ def replay(
 
 
 def stage_of(name: str) -> Stage:
-    """The stage of a name. Raises: ``UsageError`` for one that is none, or not yet."""
-    if name in LATER:
-        raise UsageError(f"{name!r} cannot be replayed alone yet; stages: {', '.join(STAGES)}")
+    """The stage of a name. Raises: ``UsageError`` for one that is none."""
     if name not in STAGES:
         raise UsageError(f"there is no stage {name!r} to replay{did_you_mean(name, STAGES)}")
     return STAGES[name]

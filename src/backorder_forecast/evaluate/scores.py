@@ -60,9 +60,10 @@ def clustered_error(values: pd.Series, cluster: pd.Series) -> float:
 
 
 def calibration(cases: pd.DataFrame, levels: Iterable[float] | None = None) -> pd.DataFrame:
-    """Share of the outcomes at or below each level: level, share, standard_error (clustered by item), low, high, n.
+    """Share of the outcomes at or below each level: level, share, standard_error (clustered), low, high, n.
 
-    cases: rows of a replay, `item_id` and the transform `u`. low and high: 95 % of such samples of a right forecast
+    cases: rows of a replay, with the transform `u`. Clusters are purchase orders where the cases have a `po_id`, else
+    items (`item_id`). low and high: 95 % of such samples of a right forecast
     lie between them, at each level.
 
     >>> rows = pd.DataFrame({"item_id": list("abcd"), "u": [0.1, 0.2, 0.3, 0.9]})
@@ -72,8 +73,8 @@ def calibration(cases: pd.DataFrame, levels: Iterable[float] | None = None) -> p
     at = np.arange(1, 100) / 100 if levels is None else np.asarray(list(levels), float)
     known = cases.dropna(subset="u")
     below = known["u"].to_numpy()[:, None] <= at
-    code, items = pd.factorize(known["item_id"])
-    totals = np.zeros((len(items), len(at)))
+    code, clusters = pd.factorize(known["po_id" if "po_id" in known else "item_id"])
+    totals = np.zeros((len(clusters), len(at)))
     # around the level, not around the share: what a right forecast would scatter by
     np.add.at(totals, code, below - at)
     error = np.sqrt((totals**2).sum(axis=0)) / max(len(known), 1)

@@ -10,8 +10,8 @@ import pandas as pd
 
 from ..core import hazards
 from ..law import Law
-from ..tables import check_output
 from .durations import ReceivingDays
+from .table import lead_time_table
 
 PAIR = ["supplier_id", "item_id"]
 
@@ -169,21 +169,4 @@ class LeadTimes:
     def table(self) -> pd.DataFrame:
         """The output table `lead_times`."""
         law = Law(self.pairs, self.received_laws[: len(self.pairs)])
-        out = self.pairs.copy()
-        seen = _seen(self.purchases).reindex(pd.MultiIndex.from_frame(self.pairs))
-        out["n_received"], out["n_open"] = seen["came"].to_numpy(np.int64), seen["waits"].to_numpy(np.int64)
-        out["mean_days"] = law.mean()
-        out[["p10_days", "p50_days", "p90_days"]] = law.quantile_array([0.1, 0.5, 0.9])
-        out["on_time_rate"], out["bias_days"] = seen["kept"].to_numpy(), seen["slip"].to_numpy()
-        return check_output("lead_times", out)
-
-
-def _seen(purchases: pd.DataFrame) -> pd.DataFrame:
-    """By pair: purchases received and open; of those complete the share that kept its first date, and the mean slip."""
-    complete = (purchases["open_qty"] <= 0) & (purchases["received_qty"] > 0)
-    done = purchases["last_received_at"].where(complete).dt.floor("D")
-    slip = (done - purchases["first_promised_date"].dt.floor("D")).dt.days
-    kept = (slip <= 0).where(slip.notna()).astype(float)
-    rows = purchases.assign(came=purchases["received_qty"] > 0, waits=purchases["open_qty"] > 0, slip=slip, kept=kept)
-    grouped = rows.groupby(PAIR)
-    return grouped[["came", "waits"]].sum().join(grouped[["kept", "slip"]].mean())
+        return lead_time_table(law, self.purchases, self.origin)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .. import plots
+from .. import plots, plots_supply
 from .model import Chart
 from .tabulate import described
 
@@ -57,6 +57,22 @@ def replayed(run: Run) -> list[Chart]:
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
         alt = "For some lines then open: our p10 to p90, the shop's date, and the day each left."
         return [Chart(_svg(figure), alt, "Some of the lines open on each day; the table counts them all.")]
+
+
+def suppliers(run: Run, frame: pd.DataFrame) -> list[Chart]:
+    """Return a chart of the purchases still open by age, of the suppliers with most lines; none without receipts."""
+    curves = run.state.get("supplier_survival")
+    if curves is None or not curves["n_ended"].any():
+        return []
+    with mpl.rc_context(LOOK):
+        figure = Figure(figsize=(7.2, 3.0), layout="constrained")
+        most = curves.drop_duplicates("supplier_id").sort_values("n_risk", ascending=False, kind="stable")
+        drawn = most["supplier_id"].head(4).tolist()
+        plots_supply.plot_supplier_survival(curves, drawn, ax=figure.subplots())
+        half = frame.set_index("supplier_id")["p50_days"].reindex(drawn).dropna()
+        said = ", ".join(f"{supplier} in {days:g} days" for supplier, days in half.items())
+        alt = f"Share of purchase lines still open by days since ordering. Half were complete: {said}."
+        return [Chart(_svg(figure), alt, "The suppliers with most purchase lines, with 95 % bands.")]
 
 
 def _worst(run: Run, horizon: int) -> list[tuple[str, str]]:

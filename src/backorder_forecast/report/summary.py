@@ -298,6 +298,31 @@ def _stock_charts(run: Run, look: Look) -> Section | None:
     return Section("stock", title, lead, charts=pictures, missing="" if pictures else none)
 
 
+def _suppliers(run: Run, look: Look) -> Section:
+    frame = run.table("supplier_scorecard")
+    title = "Suppliers"
+    if frame is None:
+        return Section("suppliers", title, missing=_why(run, "supplier_scorecard"))
+    frame = frame.sort_values(["n_overdue", "n_open", "n_received", "supplier_id"], ascending=[False] * 3 + [True])
+    for name, low, high in (("p50", "p50_low_days", "p50_high_days"), ("p90", "p90_low_days", "p90_high_days"),
+                            ("on_time", "on_time_low", "on_time_high")):  # fmt: skip
+        ends = zip(frame[low], frame[high], strict=True)
+        frame[f"{name}_band"] = [words.between(a, b, percent=name == "on_time") for a, b in ends]
+    if run.config.data.promised_date_is == "latest":
+        frame = frame.drop(columns=_AGAINST_STATED & set(frame))
+    lead = (
+        "How each supplier has delivered. A purchase still open counts as what it is: it has taken at least so long, "
+        "and past its stated date it is late. Durations are days from ordering until all had come."
+    )
+    tables = [tabulate(look, frame, "supplier_scorecard", "Suppliers, the most overdue lines first", words.SUPPLIERS)]
+    pictures = charts.suppliers(run, frame) if run.config.report.charts else []
+    return Section("suppliers", title, lead, tables, pictures)
+
+
+# nearly every receipt is on time for the last new date
+_AGAINST_STATED = {"n_due", "on_time_rate", "on_time_band", "bias_days"}
+
+
 def _lead_times(run: Run, look: Look) -> Section:
     times = run.table("lead_times")
     title = "Lead times"
@@ -307,8 +332,8 @@ def _lead_times(run: Run, look: Look) -> Section:
     order = ["n_open", "n_received", "supplier_id", "item_id"]
     frame = frame.sort_values(order, ascending=[False, False, True, True])
     lead = "How long a purchase placed today will take, learned from received and still open purchases."
-    if run.config.data.promised_date_is == "latest":  # nearly every receipt is on time for the last new date
-        frame = frame.drop(columns=["on_time_rate", "bias_days"])
+    if run.config.data.promised_date_is == "latest":
+        frame = frame.drop(columns=_AGAINST_STATED & set(frame))
     table = tabulate(look, frame, "lead_times", "Lead times by supplier and item", words.LEAD_TIMES, "times")
     return Section("lead-times", title, lead, [table])
 
@@ -376,6 +401,7 @@ SECTIONS: tuple[Callable[[Any, Look], Section | None], ...] = (
     _reorder,
     _stock_charts,
     _proof,
+    _suppliers,
     _lead_times,
 )
 

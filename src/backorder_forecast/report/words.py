@@ -97,9 +97,26 @@ LEAD_TIMES = (
     Shown("p10_days", "p10", "days"),
     Shown("p50_days", "p50", "days"),
     Shown("p90_days", "p90", "days"),
-    Shown("on_time_rate", "On time", "percent", "Against the first stated date.", optional=True),
+    Shown("p90_over_p50", "p90 / p50", "qty", "How much longer the slow ones take.", optional=True),
+    Shown("stuck_prob", "Stuck", "percent", "Chance that nothing comes within the longest duration told apart."),
+    Shown("on_time_rate", "On time", "percent", "By the first stated date; open ones past it are late.", optional=True),
     Shown("bias_days", "Late by", "days", "Mean days received after the stated date.", optional=True),
 )
+SUPPLIERS = (
+    Shown("supplier_id", "Supplier", "id"),
+    Shown("n_received", "Received", "count", "Purchase lines of which anything has come."),
+    Shown("n_open", "Open", "count", "Purchase lines still open."),
+    Shown("n_overdue", "Overdue", "count", "Open lines whose date in force has passed."),
+    Shown("n_due", "Judged", "count", "Lines whose first stated date has come.", optional=True),
+    Shown("on_time_rate", "On time", "percent", "Of them: complete by that date; open ones are late.", optional=True),
+    Shown("on_time_band", "95 % band", "text", "Of the share, as far as so many lines can tell.", optional=True),
+    Shown("bias_days", "Late by", "days", "Mean days after the first stated date; open ones as if they came tomorrow.",
+          optional=True),
+    Shown("p50_days", "Half within", "days", "Days until half of the lines were complete, open ones counted as open."),
+    Shown("p50_band", "95 % band", "text", "In days."),
+    Shown("p90_days", "Nine in ten", "days", "Days until nine in ten were complete; empty: not seen yet."),
+    Shown("p90_band", "95 % band", "text", "In days; without an end where what was seen does not bound it."),
+)  # fmt: skip
 INPUTS = (Shown("name", "Table", "id"), Shown("where", "From", "long"), Shown("rows", "Rows", "count"))
 REJECTED = (
     Shown("table", "Table", "id"),
@@ -209,6 +226,19 @@ def action(row: Mapping[Any, Any]) -> str:
         return "Ship it: it is in stock"
     verb = "Chase" if state == "overdue" else "Expedite"
     return f"{verb} {purchase}{tell}"
+
+
+def between(low: float, high: float, *, percent: bool = False) -> str | None:
+    """Say the ends of a band; without an upper end where there is none.
+
+    >>> between(16.0, 18.0), between(0.394, 0.47, percent=True), between(60.0, float("nan"))
+    ('16 to 18', '39 to 47 %', 'from 60')
+    """
+    if low != low:
+        return None
+    ends = [f"{100 * x:.0f}" if percent else number(x) for x in (low, high) if x == x]
+    unit = " %" if percent else ""
+    return f"{ends[0]} to {ends[1]}{unit}" if len(ends) == 2 else f"from {ends[0]}{unit}"
 
 
 def _tell(day: Any) -> str:

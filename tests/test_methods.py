@@ -396,6 +396,20 @@ def test_hidden_demand_is_expected_not_left_out(ratio):
     assert past.sums(300).sum() < half.sums(300).sum() < done.sums(300).sum()
 
 
+def test_hidden_demand_of_busy_weeks_is_told_by_what_is_around_it():
+    """One month in five is busy, and stock runs out in it: a steady level would fill in a third of what is missing."""
+    rng = np.random.default_rng(15)
+    level = np.repeat(np.where(rng.random((150, 10)) < 0.2, 12.0, 2.0), 30, axis=1)
+    wanted = rng.poisson(level)
+    out = (level > 5.0) & (rng.random(level.shape) < 0.4)
+    past, (item, period) = history(np.where(out, 0, wanted)), np.nonzero(out)
+    axis = Periods(300, np.zeros(306, np.int64), np.zeros(306), 365.25)
+    done = complete(past, Censored(item, 299 - period, np.ones(len(item))), axis, one_group(past))
+    missing = wanted.sum() - past.sums(300).sum()
+    assert missing > 0.2 * wanted.sum()
+    assert 0.65 < (done.sums(300).sum() - past.sums(300).sum()) / missing < 1.0
+
+
 def test_censored_periods_keep_what_was_sold():
     past = history([[3.0, 0, 5, 2, 4, 3, 2, 5, 3, 4]])
     axis = Periods(10, np.zeros(16, np.int64), np.zeros(16), 12.0)

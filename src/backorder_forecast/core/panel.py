@@ -44,6 +44,41 @@ def event_factors(
 
 
 @kernel(
+    "void(int64[::1], int64[::1], float64[::1], int64[::1], float64[:, ::1], int64[::1], float64[:, ::1], int64[::1],"
+    " float64, float64[::1], float64[::1])"
+)
+def nearby_sums(
+    start: np.ndarray, age: np.ndarray, qty: np.ndarray, length: np.ndarray, past: np.ndarray, group: np.ndarray,
+    week: np.ndarray, weekday: np.ndarray, decay: float, units: np.ndarray, seen: np.ndarray,
+) -> None:  # fmt: skip
+    """Units and factors around each event, weighing decay^(periods away), before and after: units, seen [events].
+
+    length [n]: periods of each item; the factors as in `event_factors`.
+    """
+    longest = past.shape[1]
+    y, f, before_y, before_f = np.empty(longest), np.empty(longest), np.empty(longest), np.empty(longest)
+    for i in range(group.size):
+        if start[i] == start[i + 1]:
+            continue
+        last = min(length[i], longest)
+        y[:last] = 0.0
+        for e in range(start[i], start[i + 1]):
+            y[age[e]] += qty[e]
+        total_y, total_f = 0.0, 0.0
+        for a in range(last):
+            f[a] = past[group[i], a] * week[i, weekday[a]]
+            total_y, total_f = decay * total_y + y[a], decay * total_f + f[a]
+            before_y[a], before_f[a] = total_y, total_f
+        total_y, total_f = 0.0, 0.0
+        for a in range(last - 1, -1, -1):
+            mine_y, mine_f = y[a], f[a]  # their places take the sums of both sides
+            y[a], f[a] = before_y[a] + decay * total_y, before_f[a] + decay * total_f
+            total_y, total_f = decay * total_y + mine_y, decay * total_f + mine_f
+        for e in range(start[i], start[i + 1]):
+            units[e], seen[e] = y[age[e]], f[age[e]]
+
+
+@kernel(
     "void(int64[::1], int64[::1], float64[::1], float64[::1], int64, float64[:, ::1], float64[:, ::1])"
 )
 def block_sums(

@@ -141,12 +141,18 @@ def test_occurrences_add_up_to_one(a, b, factor, periods):
     assert found.sum() == pytest.approx(1.0, abs=1e-6)
 
 
-def test_sizes_seen_are_counted_in_steps():
+def test_size_laws_are_those_seen_and_a_lognormal_law():
     start, qty = np.array([0, 4, 4, 7], np.int64), np.array([1.0, 1.4, 2.6, 90.0, 0.2, 5.0, 7.5])
-    out = np.zeros((3, 6))
-    kernels.seen_sizes(start, qty, np.array([2, 1, 0], np.int64), np.array([2.5, 1.0, 1.0]), out)
+    items, step = np.array([2, 1, 0], np.int64), np.array([2.5, 1.0, 1.0])
+    centre, spread = np.array([1.0, 0.3, 2.0]), np.array([0.5, 1.2, 0.8])
+    out = np.full((3, 6), 7.0)  # filled anew
+    kernels.size_laws(start, qty, items, step, centre, spread, 3.0, kernels.NORMAL, out)
     # of 0.2, 5 and 7.5 in steps of 2.5: one step at least, two, three; 90 is beyond the table
-    assert out.tolist() == [[0, 1, 1, 1, 0, 0], [0] * 6, [0, 2, 0, 1, 0, 0]]
+    seen = np.array([[0, 1, 1, 1, 0, 0], [0] * 6, [0, 2, 0, 1, 0, 0]])
+    below = stats.lognorm(spread[:, None], scale=np.exp(centre)[:, None]).cdf((np.arange(7) - 0.5) * step[:, None])
+    below[:, :2] = 0.0
+    events = np.array([3, 0, 4])[:, None]
+    assert out == pytest.approx((seen + 3.0 * np.diff(below, axis=1)) / (events + 3.0), abs=1e-7)
 
 
 @pytest.mark.parametrize("ratio", [1.02, 1.7, 12.0, 300.0])

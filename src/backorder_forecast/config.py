@@ -222,7 +222,7 @@ class Demand(Section):
         default=False,
         description="Whether a level corrected by gradient-boosted trees over all items may enter the mixture of "
         "'auto', by the same held-out sums. It costs some seconds, and wants ten spans of `lead_days` (of the horizon "
-        "in `forecast_panel`) of history. false: off.",
+        "in `forecast_panel`) of history of some hundred items. false: off.",
     )
     lead_days: Days = Field(
         default=28, description="Days over whose held-out sums the models are weighed; about a lead time and a review."

@@ -8,6 +8,7 @@ from scipy import stats
 
 from backorder_forecast.methods.boosted import MULTIPLIERS, sizes
 from backorder_forecast.methods.censored import Censored, complete
+from backorder_forecast.methods.drivers import Drivers
 from backorder_forecast.methods.exposure import Exposure
 from backorder_forecast.methods.fit import fit_panel, model_names
 from backorder_forecast.methods.history import History
@@ -364,6 +365,16 @@ def test_boosted_levels_know_how_unsure_they_are():
     near_half, near_more = (law[np.abs(np.log(MULTIPLIERS / x)) < 0.25].sum() for x in (0.5, 1.5))
     assert near_half == pytest.approx(0.5, abs=0.1)
     assert near_more == pytest.approx(0.5, abs=0.1)
+
+
+def test_boosted_levels_do_with_drivers_of_which_nothing_is_known():
+    units, coming = pulsing(16, np.random.default_rng(16))
+    past, axis = history(units), days(units.shape[1])
+    values = np.full((1, len(units), units.shape[1] + 14), np.nan)
+    values[0, 0, :50] = 1.0  # of one item, long ago
+    panel = Panel(past, axis, one_group(past), Drivers(("price",), values, (True,)))
+    found = fit_panel(panel, 14, np.array([7.0, 14.0, 28.0, np.inf]), challenger=True)
+    assert found.law.levels @ SHARES == pytest.approx(coming, rel=0.15)
 
 
 def test_boosted_levels_want_a_history_to_learn_from():

@@ -70,7 +70,7 @@ def test_known_laws_are_recovered(company, fitted):
     by_cv = wide.groupby(truth["cv"].reindex(table.index)).mean()
     assert by_cv[[0.25, 0.3, 0.4, 0.6]].is_monotonic_increasing
     # the quantiles of a gamma law are about 2.56 cv apart
-    assert max(by_cv[0.2], by_cv[0.25]) < 0.72
+    assert max(by_cv[0.2], by_cv[0.25]) < 0.75
     assert by_cv[0.6] > 1.3
 
 

@@ -20,39 +20,65 @@ _TINY = 1e-300
 
 
 @kernel(
-    "void(int64[:], float64[:], float64[:], boolean[:], float64[:], float64[:], float64[:], float64,"
+    "void(int64[:], float64[:], float64[:], float64[:], boolean[:], float64[:], float64[:], float64[:], float64,"
     " float64[:, ::1], float64[:, ::1])"
 )
-def add_counts(
-    group: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray, weight: np.ndarray,
-    scale: np.ndarray, power: np.ndarray, bins: float, risk: np.ndarray, events: np.ndarray,
+def _add_counts(
+    group: np.ndarray, entry: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray, weight: np.ndarray,
+    scale: np.ndarray, power: np.ndarray, bins: float, steps: np.ndarray, events: np.ndarray,
 ) -> None:  # fmt: skip
-    """Add durations to dense counts [groups × bins], each after (t / scale)^power × bins and with its weight.
-
-    An end known to a span of several bins is spread evenly over them; `risk` counts what had not ended before a
-    bin, and a part of one for a censored duration that was last seen within it. Ends beyond the last bin are
-    censored there.
-    """
-    size = risk.shape[1]
+    # steps: by how much the risk of a bin differs from that of the bin before, [groups × bins + 1]
+    size = events.shape[1]
     for i in range(group.size):
-        a = bins * (low[i] / scale[i]) ** power[i]
+        a, whole = low[i] / scale[i], power[i] == 1.0
+        a = bins * (a if whole else a ** power[i])
         first = min(size, int(a + 1e-9))
-        for t in range(first):
-            risk[group[i], t] += weight[i]
+        row = steps[group[i]]
+        begin = 0
+        if entry[i] > 0.0:
+            e = entry[i] / scale[i]
+            e = min(a, bins * (e if whole else e ** power[i]))
+            begin = min(first, int(e))
+            if begin < first:
+                row[begin] -= weight[i] * (e - begin)
+                row[begin + 1] += weight[i] * (e - begin)
+        row[begin] += weight[i]
+        row[first] -= weight[i]
         if not ended[i]:
             if first < size:
-                risk[group[i], first] += weight[i] * (a - first)
+                row[first] += weight[i] * (a - first)
+                row[first + 1] -= weight[i] * (a - first)
             continue
-        b = bins * (high[i] / scale[i]) ** power[i]
+        b = high[i] / scale[i]
+        b = bins * (b if whole else b ** power[i])
         left = 1.0
         t = first
         while t < size and left > 0.0:
-            risk[group[i], t] += weight[i] * left
+            row[t] += weight[i] * left
+            row[t + 1] -= weight[i] * left
             # what rounding leaves over belongs to the last bin
             part = (t + 1.0 - max(a, t)) / (b - a) if t + 1.0 < b - 1e-9 else left
             events[group[i], t] += weight[i] * part
             left -= part
             t += 1
+
+
+def add_counts(
+    group: np.ndarray, entry: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray, weight: np.ndarray,
+    scale: np.ndarray, power: np.ndarray, bins: float, risk: np.ndarray, events: np.ndarray,
+) -> None:  # fmt: skip
+    """Add durations to dense counts [groups × bins], each after (t / scale)^power × bins and with its weight.
+
+    What is seen only from a duration of `entry` on (left-truncated) is at risk from there. An end known to a span of
+    several bins is spread evenly over them; `risk` counts what had not ended before a bin, and a part of one for a
+    censored duration that was last seen within it. Ends beyond the last bin are censored there.
+    """
+    steps = np.zeros((risk.shape[0], risk.shape[1] + 1))
+    _add_counts(group, entry, low, high, ended, weight, scale, power, bins, steps, events)
+    # what rounding leaves of nothing is nothing
+    found = np.cumsum(steps[:, :-1], axis=1)
+    found[found < 1e-9] = 0.0
+    risk += found
 
 
 def smooth(risk: np.ndarray, events: np.ndarray) -> np.ndarray:
@@ -125,23 +151,26 @@ def _value(law: np.ndarray, t: float) -> float:
 
 
 @kernel(
-    "void(int64[:], int64[:], float64[:], float64[:], boolean[:], float64[:], float64[:, ::1], float64[:],"
-    " float64[:, ::1])"
+    "void(int64[:], int64[:], float64[:], float64[:], float64[:], boolean[:], float64[:], float64[:],"
+    " float64[:, ::1], float64[:], float64[:, ::1])"
 )
 def add_scale_likelihood(
-    group: np.ndarray, house: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray,
-    weight: np.ndarray, laws: np.ndarray, scale: np.ndarray, out: np.ndarray,
+    group: np.ndarray, house: np.ndarray, entry: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray,
+    weight: np.ndarray, pace: np.ndarray, laws: np.ndarray, scale: np.ndarray, out: np.ndarray,
 ) -> None:  # fmt: skip
-    """Add to out [groups × scales] the log likelihood of each duration under its house's law [houses × edges]."""
+    """Add to out [groups × scales] the log likelihood of each duration, divided by its pace, under its house's law
+    [houses × edges] stretched by each scale; given that it is longer than `entry`."""
     for i in range(group.size):
         law = laws[house[i]]
         for s in range(scale.size):
-            a = _value(law, low[i] / scale[s])
+            by = scale[s] * pace[i]
+            a = _value(law, low[i] / by)
+            from_entry = _value(law, entry[i] / by) if entry[i] > 0.0 else 0.0
             if ended[i]:
-                b = _value(law, high[i] / scale[s])
-                out[group[i], s] += weight[i] * (math.log(max(-math.expm1(a - b), 1e-12)) - a)
+                b = _value(law, high[i] / by)
+                out[group[i], s] += weight[i] * (math.log(max(-math.expm1(a - b), 1e-12)) - a + from_entry)
             else:
-                out[group[i], s] -= weight[i] * a
+                out[group[i], s] -= weight[i] * (a - from_entry)
 
 
 def weights(likelihood: np.ndarray, prior: np.ndarray) -> np.ndarray:
@@ -196,18 +225,21 @@ def shrunk(risk: np.ndarray, events: np.ndarray, prior: np.ndarray, k: float) ->
 
 
 @kernel(
-    "void(int64[:], float64[:, ::1], float64[:], float64[:, ::1], float64[:], float64[:, ::1])"
+    "void(int64[:], float64[:, ::1], float64[:], float64[:], float64[:, ::1], float64[:], float64[:, ::1])"
 )
 def survivals(
-    house: np.ndarray, weight: np.ndarray, age: np.ndarray, laws: np.ndarray, scale: np.ndarray, out: np.ndarray
-) -> None:
-    """Fill out [rows × days]: P(longer than age + day, day = 1, 2, …) given longer than age, over the scales' weights
-    [rows × scales] that have been learned from these durations too."""
+    house: np.ndarray, weight: np.ndarray, age: np.ndarray, pace: np.ndarray, laws: np.ndarray, scale: np.ndarray,
+    out: np.ndarray,
+) -> None:  # fmt: skip
+    """Fill out [rows × days]: P(longer than age + day, day = 1, 2, …) given longer than age, of durations that, divided
+    by the row's pace and the scale, follow its house's law, over the scales' weights [rows × scales] that have been
+    learned from these durations too."""
     for i in range(house.size):
         law = laws[house[i]]
         for s in range(scale.size):
             if weight[i, s] < 1e-7:
                 continue
-            reached = _value(law, age[i] / scale[s])
+            by = scale[s] * pace[i]
+            reached = _value(law, age[i] / by)
             for t in range(out.shape[1]):
-                out[i, t] += weight[i, s] * math.exp(reached - _value(law, (age[i] + t + 1.0) / scale[s]))
+                out[i, t] += weight[i, s] * math.exp(reached - _value(law, (age[i] + t + 1.0) / by))

@@ -139,22 +139,25 @@ def plain_scale_likelihood(entry, low, high, ended, law, scale):
     return total
 
 
-def test_scale_likelihood_equals_a_plain_loop():
+@pytest.mark.parametrize("narrow", [False, True])
+def test_scale_likelihood_equals_a_plain_loop(narrow):
     rng = np.random.default_rng(2)
-    law = np.concatenate([[0.0], np.cumsum(rng.uniform(0.01, 0.2, 60))])
-    low = rng.integers(0, 50, 30).astype(float)
-    high, ended = low + rng.integers(1, 4, 30), rng.random(30) < 0.7
-    scale, pace = np.array([0.5, 1.0, 2.0]), rng.uniform(0.5, 2, 30)
-    entry = np.where(rng.random(30) < 0.5, low * rng.random(30), 0.0)
-    out = np.zeros((2, 3))
+    law = np.concatenate([[0.0], np.cumsum(rng.uniform(0.05, 0.06, 90))])
+    low = rng.integers(20 if narrow else 0, 50, 30).astype(float)
+    high, ended = low + (1 if narrow else rng.integers(1, 4, 30)), rng.random(30) < 0.7
+    points, stretch = np.array([-0.5, 0.0, 0.5]), rng.uniform(-0.5, 0.5, 30)
+    entry = np.where(rng.random(30) < 0.5, low * rng.random(30), 0.0) * (not narrow)
     group, weight = (np.arange(30) % 2).astype(np.int64), np.full(30, 2.0)
+    spans = hazards.Spans.of(entry, low, high, ended)
+    assert not narrow or not spans.wide.any()
     house = np.zeros(30, np.int64)
-    hazards.add_scale_likelihood(group, house, entry, low, high, ended, weight, pace, law[None], scale, out)
+    out = hazards.scale_likelihood(group, 2, house, spans, weight, stretch, law[None], points)
     for g in range(2):
         mine = group == g
-        spans = [(x / pace)[mine] for x in (entry, low, high)]
-        plain = [plain_scale_likelihood(*spans, ended[mine], law, s) for s in scale]
-        assert out[g] == pytest.approx(2.0 * np.array(plain))
+        days = [(x / np.exp(stretch))[mine] for x in (entry, low, high)]
+        plain = 2.0 * np.array([plain_scale_likelihood(*days, ended[mine], law, s) for s in np.exp(points)])
+        # up to a constant; narrow intervals take the law's density at their middle
+        assert out[g] - out[g, 1] == pytest.approx(plain - plain[1], rel=0.01, abs=0.1)
 
 
 def test_conditional_survival_is_a_ratio_mixed_over_the_scales():

@@ -17,6 +17,7 @@ from .hazards import bell
 WALKS = np.array([0.0, 0.015, 0.03, 0.06])  # standard deviations of a period's step
 SHARED = np.array([0.0, 0.05, 0.1, 0.15, 0.2])  # of a period's own disturbance
 _YEAR = 13.0  # periods: a group's first level differs from its typical one by the walk of about so many
+_TELLING = 100  # groups by which the standard deviations are judged
 _TINY = 1e-300
 
 
@@ -64,9 +65,10 @@ def own_levels(like: np.ndarray, points: np.ndarray) -> Drift:
     cells = relative(like)
     seen = np.ptp(like, axis=-1) > 1e-9
     told = [(walk, shared) for walk in WALKS for shared in SHARED]
-    evidence = [_forward(cells @ normal_steps(points, shared), walk, points, seen)[1] for walk, shared in told]
-    walk, shared = told[int(np.argmax(evidence))]
-    return _smoothed(cells, points, float(walk), float(shared), seen)
+    # the groups that tell most tell enough
+    most = np.sort(np.argsort(-np.ptp(like, axis=-1).sum(axis=-1), kind="stable")[:_TELLING])
+    walk, shared = told[int(np.argmax(_evidence(cells[most], points, told, seen[most])))]
+    return _smoothed(cells, points, float(walk), float(shared))
 
 
 def common_level(like: np.ndarray, points: np.ndarray, apart: float) -> np.ndarray:
@@ -83,30 +85,42 @@ def common_level(like: np.ndarray, points: np.ndarray, apart: float) -> np.ndarr
 def own_levels_of_one(like: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Weights [periods × points] of one walk with log likelihoods [periods × points], without disturbances."""
     cells, seen = relative(like)[None], np.ptp(like, axis=-1)[None] > 1e-9
-    evidence = [_forward(cells, walk, points, seen)[1] for walk in WALKS]
-    return _smoothed(cells, points, float(WALKS[int(np.argmax(evidence))]), 0.0, seen).weight[0, :-1]
+    best = WALKS[int(np.argmax(_evidence(cells, points, [(walk, 0.0) for walk in WALKS], seen)))]
+    return _smoothed(cells, points, float(best), 0.0).weight[0, :-1]
 
 
-def _forward(
-    cells: np.ndarray, walk: float, points: np.ndarray, seen: np.ndarray
-) -> tuple[np.ndarray, float]:
-    """Chances of the level before each period's own cell is seen [groups × periods + 1 × points]; log evidence."""
+def _evidence(
+    cells: np.ndarray, points: np.ndarray, told: list[tuple[float, float]], seen: np.ndarray
+) -> np.ndarray:
+    """Log evidence of all cells under each pair of standard deviations (walk, shared), all pairs side by side."""
+    steps = np.stack([normal_steps(points, walk) for walk, _ in told])
+    blurs = np.stack([normal_steps(points, shared) for _, shared in told])
+    start = np.stack([_around_zero(points, walk * np.sqrt(_YEAR)) for walk, _ in told])
+    before = np.repeat(start[:, None, :], len(cells), axis=1)
+    evidence = np.zeros(len(told))
+    for b in range(cells.shape[1]):
+        joint = before * (cells[None, :, b] @ blurs)
+        total = np.maximum(joint.sum(axis=2, keepdims=True), _TINY)
+        evidence += np.log(total[:, seen[:, b], 0]).sum(axis=1)
+        before = (joint / total) @ steps
+    return evidence
+
+
+def _forward(cells: np.ndarray, walk: float, points: np.ndarray) -> np.ndarray:
+    """Chances of the level before each period's own cell is seen [groups × periods + 1 × points]."""
     step = normal_steps(points, walk)
     before = np.empty((cells.shape[0], cells.shape[1] + 1, cells.shape[2]))
     before[:, 0] = _around_zero(points, walk * np.sqrt(_YEAR))
-    evidence = 0.0
     for b in range(cells.shape[1]):
         joint = before[:, b] * cells[:, b]
-        total = np.maximum(joint.sum(axis=1, keepdims=True), _TINY)
-        evidence += float(np.log(total[seen[:, b]]).sum())
-        before[:, b + 1] = (joint / total) @ step
-    return before, evidence
+        before[:, b + 1] = (joint / np.maximum(joint.sum(axis=1, keepdims=True), _TINY)) @ step
+    return before
 
 
-def _smoothed(cells: np.ndarray, points: np.ndarray, walk: float, shared: float, seen: np.ndarray) -> Drift:
+def _smoothed(cells: np.ndarray, points: np.ndarray, walk: float, shared: float) -> Drift:
     own, step = normal_steps(points, shared), normal_steps(points, walk)
     blurred = cells @ own.T  # P(cell | level): what the disturbance may have been is summed over
-    before, _ = _forward(blurred, walk, points, seen)
+    before = _forward(blurred, walk, points)
     groups, periods, size = cells.shape
     weight = np.empty((groups + 1, periods + 1, size))
     weight[:-1, -1] = before[:, -1] @ own

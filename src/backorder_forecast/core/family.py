@@ -9,7 +9,8 @@ stretches (expectation and maximisation, Dempster, Laird, Rubin 1977), or the la
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.special import logsumexp
@@ -26,7 +27,7 @@ _BINS, _REACH = 25.0, 20  # the law of all: bins to one typical lead time, and t
 _SCALES = np.exp(np.arange(np.log(0.5), np.log(500.0), 0.12))  # days that suppliers typically take
 _POWERS = np.exp(np.linspace(-0.7, 0.7, 8))  # their spread: the law of all, squeezed or stretched in log time
 _NODES, _SHARES = np.array([-np.sqrt(3.0), 0.0, np.sqrt(3.0)]), np.array([1.0, 4.0, 1.0]) / 6.0
-_ROUNDS = 5
+_ROUNDS, _ENOUGH = 4, 100_000  # rounds; the cases on which most of them work
 _LIGHT = 1e-4  # weights below count as none
 WILD = 1.5  # what a stated date may tell at most, in logarithm
 
@@ -53,6 +54,19 @@ class Cases:
     def __len__(self) -> int:
         return len(self.house)
 
+    @cached_property
+    def spans(self) -> hazards.Spans:
+        """The durations as the likelihood wants them."""
+        return hazards.Spans.of(self.entry, self.low, self.high, self.ended)
+
+    def thinned(self, most: int) -> Cases:
+        """About so many of the cases at most, evenly taken, each standing for several."""
+        every = 1 + len(self) // most
+        if every == 1:
+            return self
+        taken = {x.name: getattr(self, x.name)[::every] for x in fields(self)}
+        return Cases(**taken | {"weight": taken["weight"] * every})
+
 
 @dataclass(frozen=True)
 class Family:
@@ -63,7 +77,7 @@ class Family:
     each house, the last not known, in each period, the last the one to come [houses + 1 × periods + 1 × points];
     common: level of each period, the last the one to come [periods + 1], in logarithm; beta: what stated dates tell, by
     house [houses + 1]; usual: the stated days of each pair against the house's usual ones, in logarithm [pairs]; walk,
-    shared: standard deviations of the levels.
+    shared: standard deviations of the levels; pace_and_spread: of each house [houses], where another fit may start.
     """
 
     laws: np.ndarray
@@ -75,6 +89,12 @@ class Family:
     usual: np.ndarray
     walk: float = 0.0
     shared: float = 0.0
+    pace_and_spread: tuple[np.ndarray, np.ndarray] = (np.zeros(0), np.zeros(0))
+
+    @cached_property
+    def tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """The laws as the likelihood wants them."""
+        return hazards.log_tables(self.laws)
 
 
 def no_family(periods: int, edges: int) -> Family:
@@ -90,8 +110,12 @@ def _none(points: np.ndarray) -> np.ndarray:
     return (np.abs(points) < STEP / 2).astype(float)
 
 
-def fit_family(cases: Cases, houses: int, pairs: int, lanes: int, periods: int, edges: int) -> Family:
-    """Fit laws, items, places, levels and what stated dates tell, each given the others, in turn."""
+def fit_family(
+    cases: Cases, houses: int, pairs: int, lanes: int, periods: int, edges: int, slow: bool = True,
+    start: Family | None = None,
+) -> Family:  # fmt: skip
+    """Fit laws, items, places, levels (if `slow` change is looked for) and what stated dates tell, each given the
+    others, in turn; from a fit to the same cases with other weights, where there is one, in fewer turns."""
     if not len(cases):
         return no_family(periods, edges)
     usual = _mean_by(cases.pair, cases.stated, pairs)
@@ -99,16 +123,29 @@ def fit_family(cases: Cases, houses: int, pairs: int, lanes: int, periods: int, 
     cases = replace(cases, stated=usual[cases.pair] + news)
     found = _start(houses, pairs, lanes, periods, edges, usual)
     pace, spread = _first_pace(cases, houses), np.ones(houses)
-    for turn in range(_ROUNDS):
-        laws, pace, spread = _fit_houses(cases, *_stretch(cases, found), pace, spread, edges)
-        found = replace(found, laws=laws)
+    if start is not None:
+        level, common = (start.level, start.common) if slow else (found.level, found.common)
+        found, (pace, spread) = replace(start, level=level, common=common), start.pace_and_spread
+    few = cases.thinned(_ENOUGH)
+    told = few.stated - usual[few.pair]
+    for turn in range(_ROUNDS if start is None else 1):
+        laws, pace, spread = _fit_houses(few, *_stretch(few, found), pace, spread, edges)
+        found = _fit_effects(few, replace(found, laws=laws), houses, periods, slow)
+        if (turn or start) and np.ptp(told) > 0.01:
+            found = replace(found, beta=_fit_beta(few, found, told, houses))
+    if len(few) < len(cases):
         found = replace(found, item=_fit_effect(cases, found, cases.pair, found.item))
-        if lanes > houses:
-            found = replace(found, place=_fit_effect(cases, found, cases.lane, found.place))
-        found = _fit_levels(cases, found, houses, periods)
-        if turn and np.ptp(news) > 0.01:
-            found = replace(found, beta=_fit_beta(cases, found, news, houses))
-    return found
+    laws, pace, spread = _fit_houses(cases, *_stretch(cases, found), pace, spread, edges)
+    found = _fit_effects(cases, replace(found, laws=laws), houses, periods, slow)
+    return replace(found, pace_and_spread=(pace, spread))
+
+
+def _fit_effects(cases: Cases, found: Family, houses: int, periods: int, slow: bool) -> Family:
+    """Items, places and levels, in turn."""
+    found = replace(found, item=_fit_effect(cases, found, cases.pair, found.item))
+    if len(found.place) - 1 > houses:
+        found = replace(found, place=_fit_effect(cases, found, cases.lane, found.place))
+    return _fit_levels(cases, found, houses, periods) if slow else found
 
 
 def _start(houses: int, pairs: int, lanes: int, periods: int, edges: int, usual: np.ndarray) -> Family:
@@ -153,7 +190,9 @@ def _fit_houses(
     risk, events = np.zeros((len(pace), edges - 1)), np.zeros((len(pace), edges - 1))
     _count(cases, cases.house, stretch, doubt, np.ones(len(cases)), 1.0, risk, events)
     scale, power = (x.ravel() for x in np.meshgrid(_SCALES, _POWERS, indexing="ij"))
-    base = _law_of_all(cases, stretch + np.log(pace[cases.house]), doubt, spread[cases.house])
+    some = slice(None, None, 1 + len(cases) // _ENOUGH)
+    of_all = stretch[some] + np.log(pace[cases.house[some]])
+    base = _law_of_all(cases.thinned(_ENOUGH), of_all, doubt[some], spread[cases.house[some]])
     laws = hazards.stretched(base, scale, power, _BINS, edges)
     like = hazards.log_likelihood(risk, events, laws)
     prior = _prior(like)
@@ -199,21 +238,18 @@ def _prior(like: np.ndarray) -> np.ndarray:
 
 
 def _likelihood(
-    cases: Cases, group: np.ndarray, groups: int, stretch: np.ndarray, laws: np.ndarray, points: np.ndarray
+    cases: Cases, group: np.ndarray, groups: int, stretch: np.ndarray, found: Family, points: np.ndarray
 ) -> np.ndarray:
     """Log likelihood of each group's durations, stretched besides by each point [groups × points]."""
-    like = np.zeros((groups, len(points)))
-    hazards.add_scale_likelihood(
-        group, cases.house, cases.entry, cases.low, cases.high, cases.ended, cases.weight, np.exp(stretch), laws,
-        np.exp(points), like,
-    )  # fmt: skip
-    return like
+    return hazards.scale_likelihood(
+        group, groups, cases.house, cases.spans, cases.weight, stretch, found.laws, points, found.tables
+    )
 
 
 def _fit_effect(cases: Cases, found: Family, code: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Weights of the stretches of each pair (or lane) and, last, of one not known; `weight`: those so far."""
     others = _stretch(cases, found)[0] - (weight @ ITEMS)[code]
-    like = _likelihood(cases, code, len(weight) - 1, others, found.laws, ITEMS)
+    like = _likelihood(cases, code, len(weight) - 1, others, found, ITEMS)
     prior = hazards.fitted_bell(like, ITEMS, centre=0.0)
     return np.vstack([hazards.weights(like, prior), np.exp(prior)])
 
@@ -223,7 +259,7 @@ def _fit_levels(cases: Cases, found: Family, houses: int, periods: int) -> Famil
     level = (found.level @ LEVELS)[cases.house, cases.period] + found.common[cases.period]
     others = _stretch(cases, found)[0] - level
     cell = cases.house * periods + cases.period
-    like = _likelihood(cases, cell, houses * periods, others, found.laws, LEVELS).reshape(houses, periods, -1)
+    like = _likelihood(cases, cell, houses * periods, others, found, LEVELS).reshape(houses, periods, -1)
     apart = np.hypot(found.shared, found.walk * np.sqrt(13.0)) if found.shared or found.walk else 0.2
     common = common_level(like, LEVELS, float(apart))
     common = common - np.average(common, weights=np.bincount(cases.period, cases.weight, periods))
@@ -250,7 +286,7 @@ def _fit_beta(cases: Cases, found: Family, news: np.ndarray, houses: int) -> np.
     """
     others = _stretch(cases, found)[0] - found.beta[cases.house] * news
     like = np.hstack(
-        [_likelihood(cases, cases.house, houses, others + b * news, found.laws, np.zeros(1)) for b in BETAS]
+        [_likelihood(cases, cases.house, houses, others + b * news, found, np.zeros(1)) for b in BETAS]
     )
     telling = np.ptp(like, axis=1) > 0.1
     prior = np.full(len(BETAS), 1.0 / len(BETAS))

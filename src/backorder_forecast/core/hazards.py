@@ -8,7 +8,10 @@ included, and a day that is late for one supplier and early for another is not t
 group's own counts say beyond that is added day by day, shrunk with a strength chosen by the marginal likelihood.
 """
 
+from __future__ import annotations
+
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import gammaln
@@ -16,6 +19,7 @@ from scipy.special import gammaln
 from ._compile import kernel
 
 STRENGTHS = np.array([2.0**i for i in range(14)])
+_JUDGED = 60  # groups by which a strength is judged, those with the most events
 _TINY = 1e-300
 
 
@@ -124,10 +128,10 @@ def cumulative(hazard: np.ndarray) -> np.ndarray:
 
 
 def at(law: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """Λ(t) of one law [edges] at any times, linear between edges and beyond the last with the last slope."""
-    last = law.size - 1
+    """Λ(t) of laws [… × edges] at any times, linear between edges and beyond the last with the last slope."""
+    last = law.shape[-1] - 1
     below = np.minimum(t.astype(np.int64), last - 1)
-    values: np.ndarray = law[below] + (t - below) * (law[below + 1] - law[below])
+    values: np.ndarray = law[..., below] + (t - below) * (law[..., below + 1] - law[..., below])
     return values
 
 
@@ -150,27 +154,93 @@ def _value(law: np.ndarray, t: float) -> float:
     return law[below] + (t - below) * (law[below + 1] - law[below])
 
 
+LOG_FIRST, LOG_STEP = -1.5, 0.025  # logarithms of the days at which laws are tabulated for likelihoods
+_LOG_SIZE = 1 + int(10.0 / LOG_STEP)
+_NARROW = 0.3  # an interval up to so wide, in logarithm, has the density of its middle all over
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Durations as the likelihood wants them: low, high, ended, entry as ever; middle: logarithm of the interval's
+    middle, or of low where not ended; wide: the interval is too wide for that."""
+
+    entry: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    ended: np.ndarray
+    middle: np.ndarray
+    wide: np.ndarray
+
+    @classmethod
+    def of(cls, entry: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray) -> Spans:
+        """From intervals."""
+        begin = np.log(np.maximum(low, 0.01))
+        width = np.log(np.maximum(high, 0.02)) - begin
+        return cls(
+            entry, low, high, ended, begin + np.where(ended, width / 2, 0.0), (ended & (width > _NARROW)) | (entry > 0)
+        )
+
+
+def log_tables(laws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Λ of laws [laws × edges] at days evenly spaced in logarithm, and the log chance of an end around each."""
+    edges = np.exp(LOG_FIRST + LOG_STEP * (np.arange(_LOG_SIZE + 1) - 0.5))
+    survive = np.exp(-at(laws, edges))
+    ends = np.log(np.maximum(survive[:, :-1] - survive[:, 1:], 1e-14))
+    waits = at(laws, np.exp(LOG_FIRST + LOG_STEP * np.arange(_LOG_SIZE)))
+    return np.ascontiguousarray(waits), np.ascontiguousarray(ends)
+
+
 @kernel(
-    "void(int64[:], int64[:], float64[:], float64[:], float64[:], boolean[:], float64[:], float64[:],"
-    " float64[:, ::1], float64[:], float64[:, ::1])"
+    "void(int64[:], int64[:], float64[:], float64[:], float64[:], boolean[:], float64[:], boolean[:], float64[:],"
+    " float64[:], float64[:, ::1], float64[:, ::1], float64[:, ::1], int64, int64, float64[:, ::1])"
 )
-def add_scale_likelihood(
+def _add_scale_likelihood(
     group: np.ndarray, house: np.ndarray, entry: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray,
-    weight: np.ndarray, pace: np.ndarray, laws: np.ndarray, scale: np.ndarray, out: np.ndarray,
+    middle: np.ndarray, wide: np.ndarray, weight: np.ndarray, stretch: np.ndarray, laws: np.ndarray,
+    waits: np.ndarray, ends: np.ndarray, first: int, stride: int, out: np.ndarray,
 ) -> None:  # fmt: skip
-    """Add to out [groups × scales] the log likelihood of each duration, divided by its pace, under its house's law
-    [houses × edges] stretched by each scale; given that it is longer than `entry`."""
+    size, last = out.shape[1], waits.shape[1] - 1
     for i in range(group.size):
-        law = laws[house[i]]
-        for s in range(scale.size):
-            by = scale[s] * pace[i]
-            a = _value(law, low[i] / by)
-            from_entry = _value(law, entry[i] / by) if entry[i] > 0.0 else 0.0
-            if ended[i]:
-                b = _value(law, high[i] / by)
-                out[group[i], s] += weight[i] * (math.log(max(-math.expm1(a - b), 1e-12)) - a + from_entry)
-            else:
-                out[group[i], s] -= weight[i] * (a - from_entry)
+        row = out[group[i]]
+        if wide[i]:
+            law = laws[house[i]]
+            for s in range(size):
+                by = math.exp(stretch[i] + (first + s * stride) * LOG_STEP)
+                a = _value(law, low[i] / by)
+                from_entry = _value(law, entry[i] / by) if entry[i] > 0.0 else 0.0
+                gone = math.log(max(-math.expm1(a - _value(law, high[i] / by)), 1e-12)) if ended[i] else 0.0
+                row[s] += weight[i] * (gone - a + from_entry)
+            continue
+        place = math.floor((middle[i] - stretch[i] - LOG_FIRST) / LOG_STEP + 0.5) - first
+        if ended[i]:
+            table = ends[house[i]]
+            for s in range(size):
+                row[s] += weight[i] * table[min(max(place - s * stride, 0), last)]
+        else:
+            table = waits[house[i]]
+            for s in range(size):
+                row[s] -= weight[i] * table[min(max(place - s * stride, 0), last)]
+
+
+def scale_likelihood(
+    group: np.ndarray, groups: int, house: np.ndarray, spans: Spans, weight: np.ndarray, stretch: np.ndarray,
+    laws: np.ndarray, points: np.ndarray, tables: tuple[np.ndarray, np.ndarray] | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Log likelihood, up to a constant, of each group's durations under their houses' laws [houses × edges], stretched
+    by the exponential of each of evenly spaced points, multiples of LOG_STEP, besides the durations' own `stretch`:
+    [groups × points]. Tables: `log_tables` of the laws, where they are at hand.
+
+    Narrow intervals take the law's density at their middle from a table: no logarithm for each duration and point.
+    """
+    waits, ends = log_tables(laws) if tables is None else tables
+    first = round(float(points[0]) / LOG_STEP)
+    stride = round(float(points[1] - points[0]) / LOG_STEP) if len(points) > 1 else 1
+    out = np.zeros((groups, len(points)))
+    _add_scale_likelihood(
+        group, house, spans.entry, spans.low, spans.high, spans.ended, spans.middle, spans.wide, weight, stretch,
+        np.ascontiguousarray(laws), waits, ends, first, stride, out,
+    )  # fmt: skip
+    return out
 
 
 def weights(likelihood: np.ndarray, prior: np.ndarray) -> np.ndarray:
@@ -208,6 +278,9 @@ def strength(risk: np.ndarray, events: np.ndarray, prior: np.ndarray) -> float:
     Counts are Poisson around risk × hazard, hazards gamma around their prior with k as rate, so counts are negative
     binomial.
     """
+    if len(risk) > _JUDGED:
+        most = np.sort(np.argsort(-events.sum(axis=1), kind="stable")[:_JUDGED])
+        risk, events, prior = risk[most], events[most], prior[most]
     seen = (risk > 0) & (prior > 0)
     e, r, h = events[seen], risk[seen], prior[seen]
     if not e.size:

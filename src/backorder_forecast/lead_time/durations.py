@@ -132,21 +132,19 @@ def stated_days(rows: pd.DataFrame) -> np.ndarray:
     return known
 
 
-def weights(past: Past, rows: pd.DataFrame, durations: Durations) -> np.ndarray:
-    """Weights of the purchase lines: old ones count less, and so do the lines of one purchase that come together.
+def weights(rows: pd.DataFrame, durations: Durations) -> np.ndarray:
+    """Weights of the purchase lines: the lines of one purchase that come together count less.
 
     With a share r of same-purchase pairs received on one day, n lines count like n / (1 + (n − 1) r) independent
     ones (the design effect of Kish 1965, 8.2).
     """
-    half_life = past.config.lead_time.half_life_days
-    weight = np.ones(len(rows)) if half_life is None else 0.5 ** (past.days_since(rows["clock_at"]) / half_life)
     owner = [rows["po_id"].fillna(rows["po_line_id"]), rows["supplier_id"]]
     purchase = pd.factorize(pd.MultiIndex.from_arrays(owner))[0]
     came = pd.DataFrame({"purchase": purchase, "day": rows["first_received_at"].dt.floor("D")})[durations.ended]
     lines = np.bincount(purchase)
     pairs, together = (_pairs(came.groupby(by).size()) for by in ("purchase", ["purchase", "day"]))
     alike = together / (pairs + _FEW_PAIRS)
-    shared: np.ndarray = weight / (1.0 + (lines[purchase] - 1.0) * alike)
+    shared: np.ndarray = 1.0 / (1.0 + (lines[purchase] - 1.0) * alike)
     return shared
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ..core import hazards
-from ..core.family import PERIOD, WILD, Family, combined
+from ..core.family import ITEMS, LEVELS, PERIOD, WILD, Family, combined
+from ..core.recalibration import corrected
 from ..law import Law
 from ..tables import check_output
 from .durations import ReceivingDays, stated_days
@@ -66,12 +67,26 @@ def periods_back(clock: pd.Series, origin: pd.Timestamp) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """How levels of open purchases' laws are corrected, (shift, spread) of those not due and of those overdue (see
+    `core.recalibration`), and from how many past purchases each was learned."""
+
+    by_state: tuple[tuple[float, float], tuple[float, float]] = ((0.0, 1.0), (0.0, 1.0))
+    learned_from: tuple[int, int] = (0, 0)
+
+
+NO_CORRECTION = Correction()
+
+
+@dataclass(frozen=True)
 class LeadTimes:
     """Fitted lead times.
 
     coded: suppliers and pairs; family: their laws of the first receipt, see `core.family`; usual: logarithm of the days
     that each supplier usually states; rest: Λ of the gap from one receipt to the rest; split_prob [pairs], split_share:
-    sorted shares that first receipts brought; cancel_hazard: per day; purchases: every known purchase line.
+    sorted shares that first receipts brought; cancel_hazard: per day; purchases: every known purchase line; correction:
+    what past forecasts say of those of open purchases; alike: correlation of the normal scores of open purchases of one
+    supplier, which are late together.
     """
 
     origin: pd.Timestamp
@@ -86,6 +101,8 @@ class LeadTimes:
     cancel_hazard: float
     purchases: pd.DataFrame
     told: tuple[str, ...] = ()
+    correction: Correction = NO_CORRECTION
+    alike: float = 0.0
 
     @property
     def pairs(self) -> pd.DataFrame:
@@ -100,10 +117,10 @@ class LeadTimes:
     @property
     def notes(self) -> list[str]:
         """What a reader should know: what was taken for want of better, and how much of what is bought is stuck."""
-        if self.told or not len(self.purchases):
+        if any("nothing was ever received" in x for x in self.told) or not len(self.purchases):
             return list(self.told)
         stuck, days = float(np.exp(-self.family.laws[-1, -1])), self.family.laws.shape[1] - 2
-        return [f"{stuck:.1%} of purchases are taken as stuck: nothing comes within {days} days"]
+        return [f"{stuck:.1%} of purchases are taken as stuck: nothing comes within {days} days", *self.told]
 
     def rows(self, supplier: pd.Series, item: pd.Series, location: pd.Series | None = None) -> np.ndarray:
         """Rows of `laws` for each (supplier, item, location): the pair's own (on that lane, where it is bought on
@@ -198,8 +215,31 @@ class LeadTimes:
         return self.purchases[self.purchases["open_qty"] > 0].reset_index(drop=True)
 
     @cached_property
+    def overdue(self) -> np.ndarray:
+        """Whether each open purchase is past its first stated day or, without one, its usual one [rows]."""
+        rows, family = self.open_rows, self.family
+        place = self.rows(rows["supplier_id"], rows["item_id"], rows["location_id"])
+        house, period = self._house[place], self._period(rows)
+        middle = np.argmax(family.laws >= np.log(2.0), axis=1)[house]
+        stretch = family.item[self._item[place]] @ ITEMS + self._place[place] @ ITEMS
+        stretch = stretch + family.level[house, period] @ LEVELS + family.common[period]
+        usual = middle * np.exp(stretch + family.beta[house] * self._stated(rows, place))
+        age = (self.origin - rows["clock_at"].dt.floor("D")).dt.days.to_numpy(float)
+        late = (self.origin - rows["first_promised_date"].dt.floor("D")).dt.days.to_numpy(float)
+        past_day: np.ndarray = np.where(np.isnan(late), age > usual, late > 0)
+        return past_day
+
+    @cached_property
     def next_table(self) -> np.ndarray:
         """P(next receipt ≤ day) [open purchases × days 1…horizon], given the age reached; no cancellations."""
+        if self.correction == NO_CORRECTION:
+            return self.plain_table
+        of_row = np.array(self.correction.by_state)[self.overdue.astype(np.int64)]
+        return corrected(self.plain_table, of_row[:, 0], of_row[:, 1])
+
+    @cached_property
+    def plain_table(self) -> np.ndarray:
+        """`next_table` before what past forecasts say of it."""
         rows = self.open_rows
         begun = rows["received_qty"].to_numpy() > 0
         since = rows["last_received_at"].where(begun, rows["clock_at"]).dt.floor("D")
@@ -221,7 +261,8 @@ class LeadTimes:
     def _period(self, rows: pd.DataFrame) -> np.ndarray:
         """The period of ordering of purchase lines, as `family` counts them; the first for older ones."""
         last = self.family.level.shape[1] - 2
-        return np.maximum(last - periods_back(rows["clock_at"], self.origin), 0)
+        period: np.ndarray = np.maximum(last - periods_back(rows["clock_at"], self.origin), 0)
+        return period
 
     def _stated(self, rows: pd.DataFrame, place: np.ndarray) -> np.ndarray:
         """What purchase lines state against their supplier's usual days, in logarithm; the pair's usual if nothing."""

@@ -112,6 +112,8 @@ class _Told:
         bought = self.lead_times if "purchase_lines" in self.past.given else None
         self._part("lead_times", bought, lambda x: x.table(), "there are no purchase_lines")
         self._part("purchase_eta", bought, lambda x: eta.purchase_eta(self.past, x), "there are no purchase_lines")
+        if bought is not None:
+            self.state["lead_time_correction"] = bought.learned()
         absent = [x for x in ("order_lines", "stock") if x not in self.past.given]
         why = f"there is no {' and no '.join(absent)} table"
         self._part("line_eta", self.outcomes, eta.line_eta, why)

@@ -34,6 +34,7 @@ def fit_lead_times(past: Past) -> LeadTimes:
     found = prepared.fit(memory)
     if not len(found.open_rows):
         return found
+    found = replace(found, memory=str(memory))
     if config.shared_delays:
         found = replace(found, alike=learn_alike(rehearsals, memory))
     if config.recalibrate:

@@ -86,7 +86,7 @@ class LeadTimes:
     that each supplier usually states; rest: Λ of the gap from one receipt to the rest; split_prob [pairs], split_share:
     sorted shares that first receipts brought; cancel_hazard: per day; purchases: every known purchase line; correction:
     what past forecasts say of those of open purchases; alike: correlation of the normal scores of open purchases of one
-    supplier, which are late together.
+    supplier, which are late together; memory: how past purchases count, in words.
     """
 
     origin: pd.Timestamp
@@ -103,6 +103,7 @@ class LeadTimes:
     told: tuple[str, ...] = ()
     correction: Correction = NO_CORRECTION
     alike: float = 0.0
+    memory: str = ""
 
     @property
     def pairs(self) -> pd.DataFrame:
@@ -120,7 +121,24 @@ class LeadTimes:
         if any("nothing was ever received" in x for x in self.told) or not len(self.purchases):
             return list(self.told)
         stuck, days = float(np.exp(-self.family.laws[-1, -1])), self.family.laws.shape[1] - 2
-        return [f"{stuck:.1%} of purchases are taken as stuck: nothing comes within {days} days", *self.told]
+        stuck_note = f"{stuck:.1%} of purchases are taken as stuck: nothing comes within {days} days"
+        return [stuck_note, *self._learned_notes(), *self.told]
+
+    def _learned_notes(self) -> list[str]:
+        """What past days taught."""
+        notes = [f"lead times: {self.memory}"] if self.memory else []
+        for state, (shift, spread), n in zip(
+            ("not yet due", "overdue"), self.correction.by_state, self.correction.learned_from, strict=True
+        ):
+            if (shift, spread) != (0.0, 1.0):
+                half = float(corrected(np.array([[0.5]]), np.array([shift]), np.array([spread]))[0, 0])
+                notes.append(
+                    f"of {n} purchases {state} on past days {half:.0%} came by the day by which half were expected; "
+                    "forecasts are corrected by that"
+                )
+        if self.alike > 0:
+            notes.append(f"open purchases of one supplier are late together (correlation {self.alike:.2f})")
+        return notes
 
     def rows(self, supplier: pd.Series, item: pd.Series, location: pd.Series | None = None) -> np.ndarray:
         """Rows of `laws` for each (supplier, item, location): the pair's own (on that lane, where it is bought on
@@ -311,6 +329,16 @@ class LeadTimes:
 
     def _open_law(self, table: np.ndarray) -> Law:
         return Law(self.open_rows[["po_line_id"]], table, start=1, origin=self.origin)
+
+    def learned(self) -> pd.DataFrame:
+        """What was learned from past days, for the run folder: a row for each state of open purchases."""
+        shift, spread = zip(*self.correction.by_state, strict=True)
+        return pd.DataFrame(
+            {
+                "state": ["not yet due", "overdue"], "shift": shift, "spread": spread,
+                "learned_from": self.correction.learned_from, "memory": self.memory, "alike": self.alike,
+            }
+        )  # fmt: skip
 
     def table(self) -> pd.DataFrame:
         """The output table `lead_times`."""

@@ -27,6 +27,7 @@ _LEARNED = 50  # purchases of a state from which a correction is learned
 _FADING = 180.0  # days after which a rehearsal counts half
 _ALIKE = 0.05  # correlation taken of the transforms of one supplier's purchases, for how much they tell together
 _PAIRS = 50.0  # pairs of independent purchases, taken as seen before any
+_HARDLY = 0.01  # a correlation below counts as none
 _CHOOSING = 3  # rehearsals by which memories are compared
 _DOUBT = 0.5  # standard errors by which another memory has to be better than that of the settings
 
@@ -230,4 +231,5 @@ def learn_alike(rehearsals: Rehearsals, memory: Memory) -> float:
         several = n > 1
         total += float((pairs[several] / (n[several] - 1.0)).sum())
         count += float(n[several].sum()) / 2.0
-    return float(np.clip(np.sin(2.0 * np.pi * total / count), 0.0, 0.9))
+    found = float(np.clip(np.sin(2.0 * np.pi * total / count), 0.0, 0.9))
+    return found if found >= _HARDLY else 0.0

@@ -146,7 +146,7 @@ def manifest_bytes(run: Run, hashes: Mapping[str, str] | None = None) -> bytes:
         "versions": versions(),
         **run.manifest,
         "tables": {name: len(frame) for name, frame in run.tables.items()},
-        "state": dict(hashes or {}),
+        "state": dict(sorted((hashes or {}).items())),
         "notes": list(run.notes),
         "missing": dict(run.missing),
         "config": run.config.model_dump(mode="json"),

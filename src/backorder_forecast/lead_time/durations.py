@@ -138,8 +138,13 @@ def weights(rows: pd.DataFrame, durations: Durations) -> np.ndarray:
     With a share r of same-purchase pairs received on one day, n lines count like n / (1 + (n − 1) r) independent
     ones (the design effect of Kish 1965, 8.2).
     """
-    owner = [rows["po_id"].fillna(rows["po_line_id"]), rows["supplier_id"]]
-    purchase = pd.factorize(pd.MultiIndex.from_arrays(owner))[0]
+    if rows["po_id"].isna().all():
+        return np.ones(len(rows))
+    supplier, order = pd.factorize(rows["supplier_id"])[0], pd.factorize(rows["po_id"])[0]
+    # a line without a purchase order is one by itself
+    alone = order < 0
+    order = np.where(alone, order.max(initial=0) + 1 + np.cumsum(alone), order)
+    purchase = pd.factorize(supplier.astype(np.int64) * (order.max(initial=0) + 1) + order)[0]
     came = pd.DataFrame({"purchase": purchase, "day": rows["first_received_at"].dt.floor("D")})[durations.ended]
     lines = np.bincount(purchase)
     pairs, together = (_pairs(came.groupby(by).size()) for by in ("purchase", ["purchase", "day"]))

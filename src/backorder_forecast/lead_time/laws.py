@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -12,52 +12,9 @@ from ..core import hazards
 from ..core.family import ITEMS, LEVELS, PERIOD, WILD, Family, combined
 from ..core.recalibration import corrected
 from ..law import Law
-from ..tables import check_output
+from ..tables import TEXT, check_output
+from .coded import PAIR, Coded
 from .durations import ReceivingDays, stated_days
-
-PAIR, LANE = ["supplier_id", "item_id"], ["supplier_id", "location_id"]
-
-
-@dataclass(frozen=True)
-class Coded:
-    """Suppliers, sorted; pairs of supplier and item, and lanes of supplier and location, sorted: places are codes.
-
-    routes: every pair and the lane on which it was bought, with the number of purchases.
-    """
-
-    suppliers: np.ndarray
-    pairs: pd.DataFrame
-    lanes: pd.DataFrame
-    routes: pd.DataFrame
-
-    @classmethod
-    def of(cls, rows: pd.DataFrame) -> Coded:
-        """Those that purchase lines speak of."""
-        pairs, lanes = (rows[x].drop_duplicates().sort_values(x, ignore_index=True) for x in (PAIR, LANE))
-        coded = cls(np.array(sorted(rows["supplier_id"].unique()), dtype=object), pairs, lanes, pd.DataFrame())
-        routes = pd.DataFrame({"pair": coded.pairs_of(rows), "lane": coded.lanes_of(rows)})
-        return replace(coded, routes=routes.groupby(["pair", "lane"]).size().rename("n").reset_index())
-
-    def houses(self, supplier: pd.Series) -> np.ndarray:
-        """The code of each supplier, -1 where it is not known."""
-        codes: np.ndarray = pd.Index(self.suppliers).get_indexer(supplier).astype(np.int64)
-        return codes if len(self.suppliers) else np.full(len(supplier), -1, np.int64)
-
-    def pairs_of(self, rows: pd.DataFrame) -> np.ndarray:
-        """The code of each pair, -1 where it is not known."""
-        return _codes(self.pairs, rows, PAIR)
-
-    def lanes_of(self, rows: pd.DataFrame) -> np.ndarray:
-        """The code of each lane, -1 where it is not known."""
-        return _codes(self.lanes, rows, LANE)
-
-
-def _codes(known: pd.DataFrame, rows: pd.DataFrame, columns: list[str]) -> np.ndarray:
-    if not len(known):
-        return np.full(len(rows), -1, np.int64)
-    table = pd.MultiIndex.from_frame(known)
-    codes: np.ndarray = table.get_indexer(pd.MultiIndex.from_frame(rows[columns])).astype(np.int64)
-    return codes
 
 
 def periods_back(clock: pd.Series, origin: pd.Timestamp) -> np.ndarray:
@@ -105,10 +62,10 @@ class LeadTimes:
     alike: float = 0.0
     memory: str = ""
 
-    @property
+    @cached_property
     def pairs(self) -> pd.DataFrame:
         """supplier_id, item_id, sorted."""
-        return self.coded.pairs
+        return self.coded.pairs.astype(TEXT)
 
     @property
     def suppliers(self) -> np.ndarray:
@@ -164,7 +121,7 @@ class LeadTimes:
     @cached_property
     def _house(self) -> np.ndarray:
         """The house of each row of `laws`: of pairs, of suppliers, of who is not known, of pairs on each lane."""
-        own = self.coded.houses(self.pairs["supplier_id"])
+        own = self.coded.pair_house
         return np.concatenate([own, np.arange(len(self.suppliers) + 1), own[self._several["pair"].to_numpy()]])
 
     @cached_property

@@ -11,6 +11,7 @@ import pandas as pd
 from ..core import hazards
 from ..core.family import Cases, fit_family
 from ..tables import TEXT
+from .coded import Coded
 from .durations import (
     Durations,
     ReceivingDays,
@@ -21,7 +22,7 @@ from .durations import (
     to_first_receipt,
     weights,
 )
-from .laws import Coded, LeadTimes, periods_back
+from .laws import LeadTimes, periods_back
 
 if TYPE_CHECKING:
     from ..past import Past
@@ -81,7 +82,7 @@ class Prepared:
         if memory.half_life is not None:
             fading = 0.5 ** (past.days_since(used["clock_at"]) / memory.half_life)
             cases = replace(cases, weight=cases.weight * fading)
-        sizes = (len(coded.suppliers), len(coded.pairs), len(coded.lanes), periods)
+        sizes = (len(coded.suppliers), len(coded.pair_keys), len(coded.lane_keys), periods)
         family = fit_family(cases, *sizes, edges, slow=memory.slow, start=start.family if start else None)
         rest, split_prob, split_share = _fit_splits(past, used, coded.pairs, self.receiving, edges)
         return LeadTimes(
@@ -101,7 +102,7 @@ def _cases(
     known = ~np.isnan(stated)
     usual = _mean_of_known(house, stated, known, len(coded.suppliers))
     against = np.where(known, stated - usual[house], 0.0)
-    of_pair = _mean_of_known(pair, against, known, len(coded.pairs))
+    of_pair = _mean_of_known(pair, against, known, len(coded.pair_keys))
     against = np.where(known, against, of_pair[pair])
     cases = Cases(
         house, pair, lane, periods - 1 - back, durations.entry, durations.low, durations.high, durations.ended,
@@ -122,10 +123,7 @@ def _fit_splits(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Λ of the gap from a part to the rest, chance of a part by pair (its supplier's, shrunk to all), its shares."""
     came = rows[rows["first_received_at"].notna()]
-    receipts = past.tables["receipts"].assign(day=lambda x: x["received_at"].dt.floor("D"))
-    by_day = receipts.groupby(["po_line_id", "day"], sort=True)["qty"].sum().reset_index()
-    first = by_day.drop_duplicates("po_line_id").set_index("po_line_id")["qty"].reindex(came["po_line_id"].array)
-    share = first.to_numpy() / came["qty"].to_numpy()
+    share = _first_qty(past, came) / came["qty"].to_numpy()
     parts = share < 1 - 1e-9
     rate = (parts.sum() + 0.5) / (len(came) + 10.0)
     seen = pd.DataFrame({"supplier_id": came["supplier_id"], "part": parts})
@@ -134,6 +132,21 @@ def _fit_splits(
     shares = np.sort(share[parts]) if parts.any() else np.array([0.5])
     rest = _law_of_rest(past, came[parts], receiving, edges)
     return rest, house.to_numpy(float), np.clip(shares, 0.01, 0.99)
+
+
+def _first_qty(past: Past, came: pd.DataFrame) -> np.ndarray:
+    """Units received on the day of each line's first receipt."""
+    qty = came["received_qty"].to_numpy(float).copy()
+    first = came["first_received_at"].dt.floor("D")
+    several = (came["last_received_at"].dt.floor("D") > first).to_numpy()
+    if several.any():
+        ids = came["po_line_id"][several]
+        receipts = past.tables["receipts"]
+        receipts = receipts[receipts["po_line_id"].isin(ids)]
+        on_first = receipts["po_line_id"].map(pd.Series(first[several].to_numpy(), index=ids.array))
+        receipts = receipts[receipts["received_at"].dt.floor("D") == on_first]
+        qty[several] = receipts.groupby("po_line_id")["qty"].sum().reindex(ids.array).to_numpy()
+    return qty
 
 
 def _law_of_rest(past: Past, waiting: pd.DataFrame, receiving: ReceivingDays, edges: int) -> np.ndarray:

@@ -57,11 +57,12 @@ class Rehearsals:
     depend on the day that asks. first: the memory from whose fit those with others go on."""
 
     def __init__(self, past: Past, first: Memory) -> None:
-        self.past, self.first = past, first
+        self.past, share = _sampled(past)
+        self.first = first
         settings = (repr(past.config.lead_time), repr(past.config.data), past.config.simulation.horizon_days)
         store = past.memo if not _versions(past) else {}
         self._prepared: dict[pd.Timestamp, Prepared | None] = {}
-        self._said: dict[tuple[pd.Timestamp, Memory], Forecast] = store.setdefault(("rehearsed", settings), {})
+        self._said: dict[tuple[pd.Timestamp, Memory], Forecast] = store.setdefault(("rehearsed", settings, share), {})
         self._first: dict[pd.Timestamp, LeadTimes] = {}
         wanted = past.config.lead_time.rehearsals
         last = (past.day - pd.Timestamp(0)).days - SPACING
@@ -71,7 +72,7 @@ class Rehearsals:
 
     def _prepare(self, day: pd.Timestamp) -> Prepared | None:
         if day not in self._prepared:
-            known = _sampled(self.past.purchases_on(day))
+            known = self.past.purchases_on(day)
             rows = known.purchases
             few = (rows["received_qty"] > 0).sum() < _RECEIVED or (rows["open_qty"] > 0).sum() < _OPEN
             self._prepared[day] = None if few else Prepared.of(known)
@@ -115,17 +116,20 @@ def _versions(past: Past) -> bool:
     return any(past.tables[x]["known_at"].notna().any() for x in tables)
 
 
-def _sampled(past: Past) -> Past:
-    """Purchases of so many suppliers, chosen by the hash of their ids, that a rehearsal stays small."""
+def _sampled(past: Past) -> tuple[Past, float]:
+    """What is known of the purchases of so many suppliers, by the hash of their ids, that a rehearsal stays small; and
+    their share, a half, a quarter, …"""
+    lines = past.tables["purchase_lines"]
+    share = 0.5 ** max(0, int(np.ceil(np.log2(max(len(lines), 1) / _MOST))))
+    if share == 1.0:
+        return past, share
     bought = past.purchases["supplier_id"]
-    share = _MOST / max(len(bought), 1)
-    if share >= 1.0:
-        return past
     names = pd.Series(bought.unique())
     chosen = set(names[text_hashes(names) / 2.0**64 < share])
-    kept = past.purchases.loc[bought.isin(chosen), "po_line_id"]
-    lines = past.tables["purchase_lines"]
-    return replace(past, tables=past.tables | {"purchase_lines": lines[lines["po_line_id"].isin(kept)]})
+    kept = set(past.purchases.loc[bought.isin(chosen), "po_line_id"])
+    dated = ("purchase_lines", "receipts", "purchase_cancellations", "purchase_promises")
+    some = {name: past.tables[name][past.tables[name]["po_line_id"].isin(kept)] for name in dated}
+    return replace(past, tables=past.tables | some), share
 
 
 def choose(rehearsals: Rehearsals, memories: list[Memory]) -> Memory:

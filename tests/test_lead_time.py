@@ -330,6 +330,10 @@ def test_lead_times_that_lengthen_are_followed():
     mean = fit_lead_times(steady.as_of(DAY)).new_order("s", "i1").quantile_array([0.5])[0, 0]
     assert slow == pytest.approx(30, abs=2.5)
     assert mean < 25
+    # what past days show to be better is taken, whatever the settings say
+    chosen = fit_lead_times(with_settings(data, slow_change=False).as_of(DAY))
+    assert chosen.memory != "all purchases count alike, no slow change"
+    assert chosen.new_order("s", "i1").quantile_array([0.5])[0, 0] > mean + 2
 
 
 def test_what_was_under_way_when_the_log_began_does_not_lengthen_lead_times():
@@ -361,6 +365,18 @@ def test_forecasts_of_past_days_correct_todays():
     assert (plain.next_table == fitted.plain_table).all()
     p50 = [(x < 0.5).sum(axis=1).mean() for x in (fitted.next_table, plain.next_table)]
     assert p50[0] > p50[1]
+
+
+def test_past_days_forecast_once_serve_other_days_too(company):
+    """Days of one data set share what they said of earlier ones; it changes no number."""
+    data = shop(*company[:2])
+    days = [DAY - pd.Timedelta(days=28), DAY]
+    together = [fit_lead_times(data.as_of(day)) for day in days]
+    alone = [fit_lead_times(shop(*company[:2]).as_of(day)) for day in days]
+    assert len(next(iter(data.memo.values()))) > 6
+    for shared, fresh in zip(together, alone, strict=True):
+        assert (shared.next_table == fresh.next_table).all()
+        assert (shared.correction, shared.alike, shared.memory) == (fresh.correction, fresh.alike, fresh.memory)
 
 
 def test_too_little_history_corrects_nothing_and_says_so():

@@ -27,7 +27,8 @@ _BINS, _REACH = 25.0, 20  # the law of all: bins to one typical lead time, and t
 _SCALES = np.exp(np.arange(np.log(0.5), np.log(500.0), 0.12))  # days that suppliers typically take
 _POWERS = np.exp(np.linspace(-0.7, 0.7, 8))  # their spread: the law of all, squeezed or stretched in log time
 _NODES, _SHARES = np.array([-np.sqrt(3.0), 0.0, np.sqrt(3.0)]), np.array([1.0, 4.0, 1.0]) / 6.0
-_ROUNDS, _ENOUGH = 4, 100_000  # rounds; the cases on which most of them work
+_ROUNDS, _ENOUGH = 4, 100_000  # turns; the cases on which they work
+_PLENTY = 300_000  # cases that tell everything but the single item
 _LIGHT = 1e-4  # weights below count as none
 WILD = 1.5  # what a stated date may tell at most, in logarithm
 
@@ -135,14 +136,19 @@ def fit_family(
             found = replace(found, beta=_fit_beta(few, found, told, houses))
     if len(few) < len(cases):
         found = replace(found, item=_fit_effect(cases, found, cases.pair, found.item))
-    laws, pace, spread = _fit_houses(cases, *_stretch(cases, found), pace, spread, edges)
-    found = _fit_effects(cases, replace(found, laws=laws), houses, periods, slow)
+    many = cases.thinned(_PLENTY)
+    laws, pace, spread = _fit_houses(many, *_stretch(many, found), pace, spread, edges)
+    found = replace(found, laws=laws, item=_fit_effect(cases, replace(found, laws=laws), cases.pair, found.item))
+    found = _fit_effects(many, found, houses, periods, slow, items=False)
     return replace(found, pace_and_spread=(pace, spread))
 
 
-def _fit_effects(cases: Cases, found: Family, houses: int, periods: int, slow: bool) -> Family:
+def _fit_effects(
+    cases: Cases, found: Family, houses: int, periods: int, slow: bool, items: bool = True
+) -> Family:
     """Items, places and levels, in turn."""
-    found = replace(found, item=_fit_effect(cases, found, cases.pair, found.item))
+    if items:
+        found = replace(found, item=_fit_effect(cases, found, cases.pair, found.item))
     if len(found.place) - 1 > houses:
         found = replace(found, place=_fit_effect(cases, found, cases.lane, found.place))
     return _fit_levels(cases, found, houses, periods) if slow else found

@@ -19,6 +19,7 @@ from scipy.special import gammaln
 from ._compile import kernel
 
 STRENGTHS = np.array([2.0**i for i in range(14)])
+_GROUPS = 10_000  # groups by which a prior is judged
 _JUDGED = 60  # groups by which a strength is judged, those with the most events
 _TINY = 1e-300
 
@@ -190,16 +191,26 @@ def log_tables(laws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(waits), np.ascontiguousarray(ends)
 
 
+def _by_phase(table: np.ndarray, stride: int, size: int) -> np.ndarray:
+    """A table [laws × days] laid out so that every stride-th value, from the back, lies beside the next [laws × stride
+    × …]; the values at both ends go on for `size` more, so that no look-up falls out."""
+    pad = size * stride
+    wide = np.pad(table, ((0, 0), (pad, pad + (-table.shape[1]) % stride)), mode="edge").astype(np.float32)
+    return np.ascontiguousarray(wide.reshape(len(table), -1, stride).transpose(0, 2, 1)[:, :, ::-1])
+
+
 @kernel(
     "void(int64[:], int64[:], float64[:], float64[:], float64[:], boolean[:], float64[:], boolean[:], float64[:],"
-    " float64[:], float64[:, ::1], float64[:, ::1], float64[:, ::1], int64, int64, float64[:, ::1])"
+    " float64[:], float64[:, ::1], float32[:, :, ::1], float32[:, :, ::1], int64, float64[:, ::1])",
+    fast=True,
 )
 def _add_scale_likelihood(
     group: np.ndarray, house: np.ndarray, entry: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray,
     middle: np.ndarray, wide: np.ndarray, weight: np.ndarray, stretch: np.ndarray, laws: np.ndarray,
-    waits: np.ndarray, ends: np.ndarray, first: int, stride: int, out: np.ndarray,
+    waits: np.ndarray, ends: np.ndarray, first: int, out: np.ndarray,
 ) -> None:  # fmt: skip
-    size, last = out.shape[1], waits.shape[1] - 1
+    size, stride, length = out.shape[1], waits.shape[1], waits.shape[2]
+    pad = size * stride
     for i in range(group.size):
         row = out[group[i]]
         if wide[i]:
@@ -211,15 +222,12 @@ def _add_scale_likelihood(
                 gone = math.log(max(-math.expm1(a - _value(law, high[i] / by)), 1e-12)) if ended[i] else 0.0
                 row[s] += weight[i] * (gone - a + from_entry)
             continue
-        place = math.floor((middle[i] - stretch[i] - LOG_FIRST) / LOG_STEP + 0.5) - first
-        if ended[i]:
-            table = ends[house[i]]
-            for s in range(size):
-                row[s] += weight[i] * table[min(max(place - s * stride, 0), last)]
-        else:
-            table = waits[house[i]]
-            for s in range(size):
-                row[s] -= weight[i] * table[min(max(place - s * stride, 0), last)]
+        place = math.floor((middle[i] - stretch[i] - LOG_FIRST) / LOG_STEP + 0.5) - first + pad
+        at = min(max(length - 1 - place // stride, 0), length - size)
+        w = weight[i] if ended[i] else -weight[i]
+        values = ends[house[i], place % stride] if ended[i] else waits[house[i], place % stride]
+        for s in range(size):
+            row[s] += w * values[at + s]
 
 
 def scale_likelihood(
@@ -238,7 +246,8 @@ def scale_likelihood(
     out = np.zeros((groups, len(points)))
     _add_scale_likelihood(
         group, house, spans.entry, spans.low, spans.high, spans.ended, spans.middle, spans.wide, weight, stretch,
-        np.ascontiguousarray(laws), waits, ends, first, stride, out,
+        np.ascontiguousarray(laws), _by_phase(waits, stride, len(points)), _by_phase(ends, stride, len(points)), first,
+        out,
     )  # fmt: skip
     return out
 
@@ -259,6 +268,7 @@ def bell(points: np.ndarray, centre: float, sd: np.ndarray) -> np.ndarray:
 
 def fitted_bell(likelihood: np.ndarray, points: np.ndarray, centre: float | None = None) -> np.ndarray:
     """The normal prior on a grid under which all groups are most likely (empirical Bayes), as log weights."""
+    likelihood = likelihood[:: 1 + len(likelihood) // _GROUPS]
     widths = np.diff(points).min() / 2 * 1.15 ** np.arange(80)
     widths = widths[widths < np.ptp(points)]
     middle = float(points.mean()) if centre is None else centre
@@ -298,21 +308,42 @@ def shrunk(risk: np.ndarray, events: np.ndarray, prior: np.ndarray, k: float) ->
 
 
 @kernel(
-    "void(int64[:], float64[:, ::1], float64[:], float64[:], float64[:, ::1], float64[:], float64[:, ::1])"
+    "void(int64[:], float64[:, ::1], float64[:], float64[:], float64[:, ::1], float64[:, ::1], float64[:],"
+    " float64[:, ::1])"
 )
+def _survivals(
+    house: np.ndarray, weight: np.ndarray, age: np.ndarray, pace: np.ndarray, laws: np.ndarray, longer: np.ndarray,
+    scale: np.ndarray, out: np.ndarray,
+) -> None:  # fmt: skip
+    last = laws.shape[1] - 1
+    for i in range(house.size):
+        law, chance = laws[house[i]], longer[house[i]]
+        for s in range(scale.size):
+            if weight[i, s] < 1e-7:
+                continue
+            step = 1.0 / (scale[s] * pace[i])
+            x = age[i] * step
+            reached = _value(law, x)
+            plain = int(x) < last and reached < 25.0
+            at = min(int(x), last - 1)
+            share = weight[i, s] / (chance[at] + (x - at) * (chance[at + 1] - chance[at])) if plain else 0.0
+            for t in range(out.shape[1]):
+                x += step
+                below = int(x)
+                if plain and below < last:
+                    left = chance[below] + (x - below) * (chance[below + 1] - chance[below])
+                    out[i, t] += share * left
+                else:
+                    out[i, t] += weight[i, s] * math.exp(reached - _value(law, x))
+
+
 def survivals(
     house: np.ndarray, weight: np.ndarray, age: np.ndarray, pace: np.ndarray, laws: np.ndarray, scale: np.ndarray,
     out: np.ndarray,
 ) -> None:  # fmt: skip
     """Fill out [rows × days]: P(longer than age + day, day = 1, 2, …) given longer than age, of durations that, divided
     by the row's pace and the scale, follow its house's law, over the scales' weights [rows × scales] that have been
-    learned from these durations too."""
-    for i in range(house.size):
-        law = laws[house[i]]
-        for s in range(scale.size):
-            if weight[i, s] < 1e-7:
-                continue
-            by = scale[s] * pace[i]
-            reached = _value(law, age[i] / by)
-            for t in range(out.shape[1]):
-                out[i, t] += weight[i, s] * math.exp(reached - _value(law, (age[i] + t + 1.0) / by))
+    learned from these durations too. Within a day what is left falls in a straight line: no exponential for each.
+    """
+    _survivals(house, weight, age, pace, laws, np.exp(-laws), scale, out)
+    np.minimum(out, 1.0, out=out)

@@ -239,10 +239,33 @@ class LeadTime(Section):
     max_days: Days = Field(default=730, description="Longest duration (days) that is told apart.")
     history_days: Days = Field(default=1460, description="Days of purchases used. 100000: all.")
     half_life_days: Days | None = Field(
-        default=730, description="Age (days) at which a purchase counts half. None: all count alike."
+        default=None, description="Age (days) at which a purchase counts half. None: all count alike."
     )
     clock: Literal["ordered_at", "confirmed_at"] = Field(
         default="ordered_at", description="From when a purchase is timed."
+    )
+    slow_change: bool = Field(
+        default=True, description="Whether a supplier's lead times may drift and be late together. false: steady."
+    )
+    rehearsals: int = Field(
+        ge=0,
+        default=6,
+        description="Past days, 28 apart, on which what was then open is forecast again, for the settings below. "
+        "0: none.",
+    )
+    choose_memory: bool = Field(
+        default=True,
+        description="Whether `half_life_days` and `slow_change` may give way to what did better on past days. "
+        "false: as stated.",
+    )
+    recalibrate: bool = Field(
+        default=True,
+        description="Whether the laws of open purchases are corrected by how those of past days came true. false: off.",
+    )
+    shared_delays: bool = Field(
+        default=True,
+        description="Whether open purchases of one supplier may be late together, as on past days. false: each for "
+        "itself.",
     )
 
 

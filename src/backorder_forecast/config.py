@@ -262,6 +262,11 @@ class LeadTime(Section):
         default=True,
         description="Whether the laws of open purchases are corrected by how those of past days came true. false: off.",
     )
+    challenger: bool = Field(
+        default=False,
+        description="Whether boosted trees over what else is known of open purchases (lines of the same order, what "
+        "came of the supplier lately, quantities) may move their laws, if that came truer on past days. false: off.",
+    )
     shared_delays: bool = Field(
         default=True,
         description="Whether open purchases of one supplier may be late together, as on past days. false: each for "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .laws import LeadTimes
 from .once import Memory, Prepared
-from .rehearsal import Rehearsals, choose, learn_alike, learn_correction
+from .rehearsal import Rehearsals, choose, learn_alike, learn_challenger, learn_correction
 
 if TYPE_CHECKING:
     from ..config import LeadTime
@@ -40,6 +40,8 @@ def fit_lead_times(past: Past) -> LeadTimes:
     if config.recalibrate:
         correction, notes = learn_correction(rehearsals, memory)
         found = replace(found, correction=correction, told=(*found.told, *notes))
+    if config.challenger:
+        found = replace(found, challenger=learn_challenger(rehearsals, memory, found.correction))
     return found
 
 

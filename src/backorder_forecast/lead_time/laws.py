@@ -13,6 +13,7 @@ from ..core.family import ITEMS, LEVELS, PERIOD, WILD, Family, combined
 from ..core.recalibration import corrected
 from ..law import Law
 from ..tables import TEXT
+from .challenger import Challenger, features
 from .coded import Coded
 from .durations import ReceivingDays, stated_days
 from .table import lead_time_table
@@ -32,6 +33,11 @@ class Correction:
     by_state: tuple[tuple[float, float], tuple[float, float]] = ((0.0, 1.0), (0.0, 1.0))
     learned_from: tuple[int, int] = (0, 0)
 
+    def applied(self, law: np.ndarray, overdue: np.ndarray) -> np.ndarray:
+        """Corrected laws [open × days]."""
+        of_row = np.array(self.by_state)[overdue.astype(np.int64)]
+        return corrected(law, of_row[:, 0], of_row[:, 1])
+
 
 NO_CORRECTION = Correction()
 
@@ -44,7 +50,8 @@ class LeadTimes:
     that each supplier usually states; rest: Λ of the gap from one receipt to the rest; split_prob [pairs], split_share:
     sorted shares that first receipts brought; cancel_hazard: per day; purchases: every known purchase line; correction:
     what past forecasts say of those of open purchases; alike: correlation of the normal scores of open purchases of one
-    supplier, which are late together; memory: how past purchases count, in words.
+    supplier, which are late together; memory: how past purchases count, in words; challenger: what else is known of
+    open purchases, if it has earned its place.
     """
 
     origin: pd.Timestamp
@@ -62,6 +69,7 @@ class LeadTimes:
     correction: Correction = NO_CORRECTION
     alike: float = 0.0
     memory: str = ""
+    challenger: Challenger | None = None
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
@@ -94,6 +102,8 @@ class LeadTimes:
                     f"of {n} purchases {state} on past days {half:.0%} came by the day by which half were expected; "
                     "forecasts are corrected by that"
                 )
+        if self.challenger is not None:
+            notes.append("lead times: boosted trees over what else is known of open purchases came truer on past days")
         if self.alike > 0:
             notes.append(f"open purchases of one supplier are late together (correlation {self.alike:.2f})")
         return notes
@@ -208,10 +218,10 @@ class LeadTimes:
     @cached_property
     def next_table(self) -> np.ndarray:
         """P(next receipt ≤ day) [open purchases × days 1…horizon], given the age reached; no cancellations."""
-        if self.correction == NO_CORRECTION:
-            return self.plain_table
-        of_row = np.array(self.correction.by_state)[self.overdue.astype(np.int64)]
-        return corrected(self.plain_table, of_row[:, 0], of_row[:, 1])
+        table = self.plain_table
+        if self.correction != NO_CORRECTION:
+            table = self.correction.applied(table, self.overdue)
+        return table if self.challenger is None else self.challenger.applied(table, features(self))
 
     @cached_property
     def plain_table(self) -> np.ndarray:
@@ -295,6 +305,7 @@ class LeadTimes:
             {
                 "state": ["not yet due", "overdue"], "shift": shift, "spread": spread,
                 "learned_from": self.correction.learned_from, "memory": self.memory, "alike": self.alike,
+                "challenger": self.challenger is not None,
             }
         )  # fmt: skip
 

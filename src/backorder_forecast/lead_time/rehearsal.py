@@ -14,6 +14,7 @@ import pandas as pd
 
 from ..core.recalibration import fitted
 from ..streams import text_hashes
+from .challenger import Cases, Challenger, features, gain, total_and_error, trained
 from .laws import Correction, LeadTimes
 from .once import Memory, Prepared
 
@@ -34,13 +35,15 @@ _DOUBT = 0.5  # standard errors by which another memory has to be better than th
 
 @dataclass(frozen=True)
 class Forecast:
-    """What was said on a day: ids, suppliers [open], P(next receipt ≤ day) [open × days 1…], overdue [open]."""
+    """What was said on a day: ids, suppliers [open], P(next receipt ≤ day) [open × days 1…], overdue [open]; features:
+    what a challenger may know beside [open × k], if there is to be one."""
 
     day: pd.Timestamp
     ids: pd.Series
     supplier: pd.Series
     table: np.ndarray
     overdue: np.ndarray
+    features: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,10 @@ class Outcome:
 
     day: np.ndarray
     seen: np.ndarray
+
+    def until(self, days: int) -> Outcome:
+        """What was known of it so many days after the forecast."""
+        return Outcome(np.minimum(self.day, days), self.seen & (self.day <= days))
 
 
 class Rehearsals:
@@ -91,8 +98,9 @@ class Rehearsals:
             rows = lead_times.open_rows
             table = lead_times.plain_table.astype(np.float32)
             self._said[day, memory] = Forecast(
-                day, rows["po_line_id"], rows["supplier_id"], table, lead_times.overdue
-            )
+                day, rows["po_line_id"], rows["supplier_id"], table, lead_times.overdue,
+                features(lead_times) if self.past.config.lead_time.challenger else np.zeros((len(rows), 0)),
+            )  # fmt: skip
         return self._said[day, memory]
 
     def came(self, said: Forecast) -> Outcome:
@@ -143,13 +151,11 @@ def choose(rehearsals: Rehearsals, memories: list[Memory]) -> Memory:
         return memories[0]
     scores = [np.concatenate([_score(rehearsals, rehearsals.said(day, x)) for day in days]) for x in memories]
     supplier = np.concatenate([rehearsals.said(day, memories[0]).supplier.to_numpy(object) for day in days])
-    code = pd.factorize(supplier)[0]
-    best, gain = memories[0], 0.0
+    best, most = memories[0], 0.0
     for memory, score in zip(memories[1:], scores[1:], strict=True):
-        by_supplier = np.bincount(code, scores[0] - score)
-        error = np.sqrt((by_supplier**2).sum() - by_supplier.sum() ** 2 / max(len(by_supplier), 1))
-        if by_supplier.sum() - _DOUBT * error > gain:
-            best, gain = memory, float(by_supplier.sum() - _DOUBT * error)
+        saved, error = total_and_error(scores[0] - score, supplier)
+        if saved - _DOUBT * error > most:
+            best, most = memory, saved - _DOUBT * error
     return best
 
 
@@ -187,6 +193,37 @@ def learn_correction(rehearsals: Rehearsals, memory: Memory) -> tuple[Correction
         if not enough:
             notes.append(f"forecasts of purchases {name} are not corrected: only {counts[-1]} were open on past days")
     return Correction((states[0], states[1]), (counts[0], counts[1])), notes
+
+
+def learn_challenger(rehearsals: Rehearsals, memory: Memory, correction: Correction) -> Challenger | None:
+    """Trees over what else is known of open purchases, if those trained on older past days, with what was known by the
+    latest ones, made what came of the purchases open on these likelier than the corrected law did."""
+    days = rehearsals.days
+    older, latest = days[len(days) // 2 :], days[: len(days) // 2]
+    if not latest:
+        return None
+    then = min(latest)
+    first = trained(_cases(rehearsals, older, memory, correction, then))
+    if first is None:
+        return None
+    better, error = gain(first, _cases(rehearsals, latest, memory, correction, rehearsals.past.day))
+    if better - _DOUBT * error <= 0.0:
+        return None
+    return trained(_cases(rehearsals, days, memory, correction, rehearsals.past.day))
+
+
+def _cases(
+    rehearsals: Rehearsals, days: list[pd.Timestamp], memory: Memory, correction: Correction, by: pd.Timestamp
+) -> Cases:
+    """Purchases open on past days, and what was known of them by a later one."""
+    parts = []
+    for day in days:
+        said = rehearsals.said(day, memory)
+        law = correction.applied(said.table, said.overdue)
+        low, high = transforms(law, rehearsals.came(said).until((by - day).days))
+        weight = np.full(len(low), 0.5 ** ((rehearsals.past.day - day).days / _FADING))
+        parts.append(Cases(said.features, low, high, weight, said.supplier.to_numpy(object)))
+    return Cases.joined(parts)
 
 
 def _of_state(cases: pd.DataFrame) -> tuple[float, float]:

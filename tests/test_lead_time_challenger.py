@@ -99,7 +99,8 @@ def company(seed, slowed, n=4000):
 
 
 def fitted(data, challenger):
-    config = data.config.merged(data.config.model_dump(), {"lead_time": {"challenger": challenger, "choose_memory": False}})
+    asked = {"lead_time": {"challenger": challenger, "choose_memory": False}}
+    config = data.config.merged(data.config.model_dump(), asked)
     return bf.fit_lead_times(rebuild(data, DAY, config))
 
 

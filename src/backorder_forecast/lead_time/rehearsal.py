@@ -29,6 +29,7 @@ _ALIKE = 0.05  # correlation taken of the transforms of one supplier's purchases
 _PAIRS = 50.0  # pairs of independent purchases, taken as seen before any
 _HARDLY = 0.01  # a correlation below counts as none
 _CHOOSING = 3  # rehearsals by which memories are compared
+_FEW = 5  # suppliers, below which errors are by purchase
 _DOUBT = 0.5  # standard errors by which another memory has to be better than that of the settings
 
 
@@ -136,18 +137,20 @@ def choose(rehearsals: Rehearsals, memories: list[Memory]) -> Memory:
     """The memory whose forecasts came truest; the first, unless another is better beyond chance.
 
     By the squared distance of the distribution function from what happened, summed over days (the continuous ranked
-    probability score), as far as every purchase was followed. Standard errors by supplier.
+    probability score), as far as every purchase was followed. Standard errors by supplier, where there are some.
     """
     days = rehearsals.days[:: max(1, len(rehearsals.days) // _CHOOSING)][:_CHOOSING]
     if not days or len(memories) == 1:
         return memories[0]
     scores = [np.concatenate([_score(rehearsals, rehearsals.said(day, x)) for day in days]) for x in memories]
-    supplier = np.concatenate([rehearsals.said(day, memories[0]).supplier.to_numpy(object) for day in days])
-    code = pd.factorize(supplier)[0]
+    told = [rehearsals.said(day, memories[0]) for day in days]
+    code, suppliers = pd.factorize(np.concatenate([x.supplier.to_numpy(object) for x in told]))
+    if len(suppliers) < _FEW:  # they cannot say how much chance there is between them
+        code = pd.factorize(np.concatenate([x.ids.to_numpy(object) for x in told]))[0]
     best, gain = memories[0], 0.0
     for memory, score in zip(memories[1:], scores[1:], strict=True):
         by_supplier = np.bincount(code, scores[0] - score)
-        error = np.sqrt((by_supplier**2).sum() - by_supplier.sum() ** 2 / max(len(by_supplier), 1))
+        error = np.sqrt(max((by_supplier**2).sum() - by_supplier.sum() ** 2 / len(by_supplier), 0.0))
         if by_supplier.sum() - _DOUBT * error > gain:
             best, gain = memory, float(by_supplier.sum() - _DOUBT * error)
     return best

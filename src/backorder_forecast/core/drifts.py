@@ -17,7 +17,7 @@ from .hazards import bell
 WALKS = np.array([0.0, 0.015, 0.03, 0.06])  # standard deviations of a period's step
 SHARED = np.array([0.0, 0.05, 0.1, 0.15, 0.2])  # of a period's own disturbance
 _YEAR = 13.0  # periods: a group's first level differs from its typical one by the walk of about so many
-_CLEARLY = 2.0  # how much larger, in logarithm, the evidence of levels that move has to be (Kass, Raftery 1995)
+_CLEARLY = 1.0  # how much larger, in logarithm, the evidence of levels that move has to be (Kass, Raftery 1995)
 _TELLING = 100  # groups by which the standard deviations are judged
 _TINY = 1e-300
 

@@ -71,7 +71,7 @@ def draws(purchase, received, scenarios):
 def exact(cases):
     q, purchase, received = queues(cases)
     part = np.zeros(len(purchase), fl.PART)
-    part["qty"], part["law"], part["opens"] = purchase["qty"], purchase["law"], 1
+    part["qty"], part["share"], part["law"], part["opens"] = purchase["qty"], 1, purchase["law"], 1
     out = fl.room(len(cases), q.line.size, LEVELS.size, cases[0].horizon, table=True)
     fl.cover_laws(q, part, received, LEVELS, out, 0, len(cases))
     return out
@@ -80,7 +80,7 @@ def exact(cases):
 def thinned(cases, hazard, *, pieces=False):
     q, purchase, received = queues(cases)
     part = np.zeros(len(purchase), fl.PART)
-    part["qty"], part["law"], part["opens"] = purchase["qty"], purchase["law"], 1
+    part["qty"], part["share"], part["law"], part["opens"] = purchase["qty"], 1, purchase["law"], 1
     out = fl.room(len(cases), q.line.size, LEVELS.size, cases[0].horizon, table=True)
     leaving = np.zeros(q.line.size, fl.LEAVING)
     leaving["hazard"], leaving["pieces"] = hazard, q.line["need"] if pieces else 1

@@ -30,7 +30,11 @@ def one_day(case, receipts):
     draw = np.zeros((len(receipts), 1), qk.PURCHASE_DRAW)
     for j, (day, units, *rest) in enumerate(receipts):
         draw[j, 0] = (day, rest[0] if rest else day, 0, 0, units)
-    return drawn(case, draw).histogram.argmax(axis=1).tolist()
+    out = drawn(case, draw)
+    days = out.histogram.argmax(axis=1)
+    assert (out.quantile == days[:, None]).all()
+    assert (out.within == (days <= case.horizon)).all()
+    return days.tolist()
 
 
 @st.composite

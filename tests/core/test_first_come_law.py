@@ -30,9 +30,11 @@ def by_parts(case, parts):
     q, _, _ = queues([case])
     rows = [(qty, i == 0) for purchase in parts for i, (qty, _) in enumerate(purchase)]
     part = np.zeros(len(rows), fl.PART)
-    part["qty"], part["law"], part["opens"] = [x[0] for x in rows], np.arange(len(rows)), [x[1] for x in rows]
+    part["qty"], part["opens"] = [x[0] for x in rows], [x[1] for x in rows]
+    part["law"], part["share"] = np.arange(len(rows)), 0.3 + 0.1 * (np.arange(len(rows)) % 8)
     q.item["po_to"] = len(rows)
     chance = np.array([x[1] for purchase in parts for x in purchase]).reshape(len(rows), case.horizon)
+    chance /= part["share"][:, None]
     out = fl.room(1, q.line.size, LEVELS.size, case.horizon, table=True)
     fl.cover_laws(q, part, chance, LEVELS, out, 0, 1)
     return out
@@ -230,7 +232,7 @@ def test_one_and_two_threads_write_the_same_bytes():
     cases = [random_case(rng, 60, purchases=13, lines=9, whole=i % 3 > 0) for i in range(40)]
     q, purchase, received = queues(cases)
     part = np.zeros(len(purchase), fl.PART)
-    part["qty"], part["law"], part["opens"] = purchase["qty"], purchase["law"], 1
+    part["qty"], part["share"], part["law"], part["opens"] = purchase["qty"], 1, purchase["law"], 1
 
     def run(jobs):
         out = fl.room(len(cases), q.line.size, LEVELS.size, 60, table=True)

@@ -26,8 +26,8 @@ import numpy as np
 from ._compile import kernel
 from .first_come import ITEM, LINE, Queues, set_targets
 
-PART = np.dtype([("qty", "f8"), ("law", "i8"), ("opens", "i8")], align=True)
-"""Units that a purchase may have brought by a day, and the row of `chance` that says how probably exactly these.
+PART = np.dtype([("qty", "f8"), ("share", "f8"), ("law", "i8"), ("opens", "i8")], align=True)
+"""Units that a purchase may have brought by a day; exactly these with the chance share × row `law` of `chance`.
 `opens` is 1 at the first part of each purchase; rows that follow with 0 are what else it may have brought by then."""
 
 MOST_SUMS = 4096  # distinct sums of each half
@@ -84,15 +84,15 @@ def _clear(s: "_Sums", half: int) -> None:
 
 
 @kernel(allocates=False)
-def _blend(out: np.ndarray, x: np.ndarray, stay: np.ndarray, y: np.ndarray, come: np.ndarray) -> None:
+def _blend(out: np.ndarray, x: np.ndarray, stay: np.ndarray, y: np.ndarray, come: np.ndarray, share: float) -> None:
     for t in range(out.size):
-        out[t] = stay[t] * x[t] + come[t] * y[t]
+        out[t] = stay[t] * x[t] + share * come[t] * y[t]
 
 
 @kernel(allocates=False)
-def _scale(out: np.ndarray, x: np.ndarray, by: np.ndarray) -> None:
+def _scale(out: np.ndarray, x: np.ndarray, by: np.ndarray, share: float) -> None:
     for t in range(out.size):
-        out[t] = by[t] * x[t]
+        out[t] = share * by[t] * x[t]
 
 
 @kernel(allocates=False)
@@ -109,9 +109,10 @@ def _gather_product(out: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
 
 @kernel(allocates=False)
 def _merge(
-    s: "_Sums", half: int, x: int, sizes: int, stay: np.ndarray, qty: float, come: np.ndarray, cap: float, out: int,
+    s: "_Sums", half: int, x: int, sizes: int, stay: np.ndarray, qty: float, come: np.ndarray, share: float, cap: float,
+    out: int,
 ) -> int:  # fmt: skip
-    """stay × (what buffer x holds, so many sums) + come × (the half's sums, each with qty more), into buffer `out`.
+    """stay × (what buffer x holds, so many sums) + share × come × (the half's sums, each with qty more), into `out`.
 
     Sums beyond the cap count as the cap. Returns how many sums that makes; −1: too many.
     """
@@ -124,17 +125,17 @@ def _merge(
             return -1
         s.value[half, out, n] = min(stays, comes)
         if abs(stays - comes) <= _HAIR:
-            _blend(s.mass[half, out, n], s.mass[half, x, a], stay, s.mass[half, f, b], come)
+            _blend(s.mass[half, out, n], s.mass[half, x, a], stay, s.mass[half, f, b], come, share)
             a, b = a + 1, b + 1
         elif stays < comes:
-            _scale(s.mass[half, out, n], s.mass[half, x, a], stay)
+            _scale(s.mass[half, out, n], s.mass[half, x, a], stay, 1.0)
             a += 1
         else:
-            _scale(s.mass[half, out, n], s.mass[half, f, b], come)
+            _scale(s.mass[half, out, n], s.mass[half, f, b], come, share)
             b += 1
         # several sums reach the cap together
         while b < size and abs(min(s.value[half, f, b] + qty, cap) - s.value[half, out, n]) <= _HAIR:
-            _blend(s.mass[half, out, n], s.mass[half, out, n], s.one, s.mass[half, f, b], come)
+            _blend(s.mass[half, out, n], s.mass[half, out, n], s.one, s.mass[half, f, b], come, share)
             b += 1
         n += 1
     return n
@@ -146,11 +147,12 @@ def _add_purchase(s: "_Sums", half: int, part: np.ndarray, begin: int, end: int,
     s.none[:] = 1.0
     for r in range(begin, end):
         for t in range(s.none.size):
-            s.none[t] -= chance[part[r].law, t]
+            s.none[t] -= part[r].share * chance[part[r].law, t]
     first = s.at[half]
     x, size, out = first, s.size[half], (first + 1) % 3
     for r in range(begin, end):
-        size = _merge(s, half, x, size, s.none if r == begin else s.one, part[r].qty, chance[part[r].law], cap, out)
+        stay, come = s.none if r == begin else s.one, chance[part[r].law]
+        size = _merge(s, half, x, size, stay, part[r].qty, come, part[r].share, cap, out)
         if size < 0:
             return 0
         x, out = out, 3 - first - out
@@ -293,7 +295,8 @@ def _add_line(s: "_Sums", pieces: int, need: float, cap: float) -> int:
     first = s.at[1]
     x, size, out = first, s.size[1], (first + 1) % 3
     for r in range(1, pieces + 1):
-        size = _merge(s, 1, x, size, s.none if r == 1 else s.one, need * r / pieces, s.kept[r], cap, out)
+        stay = s.none if r == 1 else s.one
+        size = _merge(s, 1, x, size, stay, need * r / pieces, s.kept[r], 1.0, cap, out)
         if size < 0:
             return 0
         x, out = out, 3 - first - out
@@ -376,8 +379,8 @@ def cover_laws(
 ) -> None:
     """The laws of the lines of items start…stop−1, nobody leaving, into their rows of `out`.
 
-    part: PART, by item (`po_from`, `po_to` are its rows here); chance: P(a purchase has brought exactly that part by
-    day) [rows × days 1…H]; levels: of the quantiles, ascending.
+    part: PART, by item (`po_from`, `po_to` are its rows here); chance [rows × days 1…H]: P(a purchase has brought
+    exactly that part by day) is its share of a row; levels: of the quantiles, ascending.
     """
     if stop > start:
         _check(q, chance)

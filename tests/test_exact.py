@@ -22,6 +22,9 @@ def flow():
     tables = dict(bf.load("data/sample", config=config).tables)
     tables["order_lines"] = tables["order_lines"].assign(order_id=tables["order_lines"]["line_id"])
     past = bf.load(tables, config=config).as_of(DAY)
+    # some lines ask for much, and get it in pieces
+    times = 1 + 2 * (np.arange(len(past.lines)) % 3)
+    past.__dict__["lines"] = past.lines.assign(open_qty=past.lines["open_qty"] * times)
     demand, lead_times = bf.forecast_demand(past), bf.fit_lead_times(past)
     policies = set_policies(past, demand, lead_times)
     return past, demand, bf.forecast_supply(past, lead_times), policies, learn_service(past)
@@ -48,14 +51,14 @@ def sampled(outcomes, which):
 def test_dates_agree_with_the_simulation_within_four_standard_errors(open_supply_only):
     """On working days, after handling, from purchases that come in parts or are cancelled."""
     outcomes, exact = open_supply_only, open_supply_only.exact
-    assert len(exact.rows) > 80
-    assert (exact.complete[:, 4] < 0.5).sum() > 50  # not only lines that stock covers
+    assert len(exact.rows) > 40
+    assert (exact.complete[:, 4] < 0.5).sum() > 20  # not only lines that stock covers
     assert not np.allclose(exact.complete, exact.first)
     assert outcomes.supply.lead_times.cancel_hazard > 0
     assert outcomes.supply.lead_times.open_split_prob.max() > 0
     for which, law in (("leaves", exact.complete), ("first", exact.first)):
         off = errors(sampled(outcomes, which)[exact.rows], law)
-        assert off.size > 5000
+        assert off.size > 1000
         assert off.max() < 4
         assert np.sqrt((off**2).mean()) < 1.3
 
@@ -89,6 +92,14 @@ def test_only_whole_items_that_nothing_else_can_date(flow):
     assert service.hazard > 0  # so nobody ahead may leave: all but the last of an item are committed
     assert (mine[mine.duplicated("sku", keep="last")]["spent"] > 0).all()
     assert mine.duplicated("sku").any()
+
+
+def test_nobody_ahead_may_leave(open_supply_only):
+    impatient = replace(open_supply_only, service=replace(open_supply_only.service, hazard=0.01))
+    lines, rows = open_supply_only.lines, exact_dates(impatient).rows
+    assert 0 < len(rows) < len(open_supply_only.exact.rows)
+    mine = lines.iloc[rows]
+    assert (mine[mine.duplicated("sku", keep="last")]["spent"] > 0).all()
 
 
 def test_no_line_in_an_order_with_others_and_none_that_is_wanted_later(open_supply_only):

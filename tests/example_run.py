@@ -59,6 +59,7 @@ def line_eta() -> pd.DataFrame:
     frame["late_reason"] = ["supplier", "supplier", None, "no_supply", None, "quantity", None, None]
     frame["pegged_po_line_id"] = ["P1", "P2", None, None, None, None, "P3", None]
     frame["pegged_prob"] = [0.91, 0.8, np.nan, np.nan, np.nan, np.nan, 0.99, np.nan]
+    frame["date_basis"] = [None if x == "unknown" else "scenarios" for x in frame["supply_state"]]
     frame["suggested_promise_date"] = frame["p90_date"]
     return frame
 

@@ -314,6 +314,10 @@ class Queue(Section):
     patience: Literal["learned", "none"] = Field(
         default="learned", description="How long customers wait before they cancel. 'none': nobody cancels."
     )
+    exact_dates: bool = Field(
+        default=True,
+        description="Whether items that open supply alone dates have the exact law instead of scenarios. False: off.",
+    )
 
 
 class Risk(Section):

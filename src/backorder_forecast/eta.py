@@ -48,6 +48,9 @@ def line_eta(outcomes: Outcomes) -> pd.DataFrame:
     out["status"] = status(out, lines["is_stale"].to_numpy())
     out["pegged_po_line_id"] = _pick_text(at, best[slowest])
     out["pegged_prob"] = _pick(at, best_share[slowest])
+    basis = np.full(len(outcomes.lines), "scenarios", dtype=object)
+    basis[outcomes.exact.rows] = "exact"
+    out["date_basis"] = _pick_text(at, basis)
     return check_output("line_eta", out)
 
 

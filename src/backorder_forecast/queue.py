@@ -16,6 +16,7 @@ from .adopt import demand_from
 from .core import queue_kernel as kernel
 from .core.chance import sample_days, sample_geometric
 from .errors import UsageError
+from .exact import ExactDates, exact_dates, no_dates
 from .executors import run_partitions
 from .law import Law
 from .past import SKU, sku_codes
@@ -72,14 +73,19 @@ class Outcomes:
         return self.config.simulation.horizon_days
 
     @cached_property
+    def exact(self) -> ExactDates:
+        """The simulated lines that have an exact law, which stands in place of their scenarios."""
+        return exact_dates(self) if self.config.queue.exact_dates else no_dates(self.horizon)
+
+    @cached_property
     def own_dates(self) -> Law:
         """The law of the day on which each simulated line is complete, whatever its order waits for."""
-        return self._law(self.tally.line_day["leaves"])
+        return self._law(self.exact.put(self._shares_of(self.tally.line_day["leaves"])))
 
     @cached_property
     def next_dates(self) -> Law:
         """The law of the day on which the next piece of each simulated line leaves."""
-        return self._law(self.tally.line_day["first"])
+        return self._law(self.exact.put(self._shares_of(self.tally.line_day["first"]), first=True))
 
     @cached_property
     def ship_dates(self) -> Law:
@@ -119,8 +125,11 @@ class Outcomes:
         shares: np.ndarray = np.cumsum(counts[:, 1:-1], axis=1) / self.scenarios
         return shares
 
-    def _law(self, counts: np.ndarray) -> Law:
-        table = np.cumsum(counts[:, 1 : self.horizon + 1], axis=1) / self.scenarios
+    def _shares_of(self, counts: np.ndarray) -> np.ndarray:
+        shares: np.ndarray = np.cumsum(counts[:, 1 : self.horizon + 1], axis=1) / self.scenarios
+        return shares
+
+    def _law(self, table: np.ndarray) -> Law:
         return Law(self.lines[["line_id"]], table, start=1, origin=self.past.day)
 
 

@@ -388,6 +388,8 @@ OUTPUT: dict[str, Table] = dict([
         _out("late_reason", "text", "Why it is late.", allowed=_REASONS, required=False, later=True),
         _out("pegged_po_line_id", "text", "Open purchase line that it most probably waits for."),
         _out("pegged_prob", "prob", "How probably."),
+        _out("date_basis", "text", "Whether its dates are counted over scenarios or the exact law; empty: no dates.",
+             allowed=("scenarios", "exact")),
         _out("suggested_promise_date", "date", "Date to state.", required=False, later=True),
     ),
     _output(

@@ -161,8 +161,8 @@ def choose(rehearsals: Rehearsals, memories: list[Memory]) -> Memory:
 
 
 def _clusters(told: list[Forecast]) -> np.ndarray:
-    """The suppliers of all purchases told of, which share their fate; where these are few the purchases themselves, since
-    few suppliers cannot say how much chance there is between them [cases]."""
+    """The suppliers of all purchases told of, which share their fate; where these are few the purchases themselves,
+    since few suppliers cannot say how much chance there is between them [cases]."""
     suppliers = np.concatenate([x.supplier.to_numpy(object) for x in told])
     few = len(pd.unique(suppliers)) < _FEW
     return np.concatenate([x.ids.to_numpy(object) for x in told]) if few else suppliers
@@ -233,7 +233,8 @@ def _cases(
         weight = np.full(len(low), 0.5 ** ((rehearsals.past.day - day).days / _FADING))
         parts.append((said.features, low, high, weight))
     told = [rehearsals.said(day, memory) for day in days]
-    return Cases(*(np.concatenate(x) for x in zip(*parts, strict=True)), _clusters(told))
+    known, low, high, weight = (np.concatenate(x) for x in zip(*parts, strict=True))
+    return Cases(known, low, high, weight, _clusters(told))
 
 
 def _of_state(cases: pd.DataFrame) -> tuple[float, float]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from .core.queue_kernel import NONE, PLANNED, STOCK
+from .core.sharing import shares
 from .law import Law, days_to_dates
+from .rules import SHARINGS
 from .tables import TEXT, check_output
 
 if TYPE_CHECKING:
@@ -77,12 +80,26 @@ def _places(outcomes: Outcomes) -> pd.DataFrame:
     joined = (lines["wanted_date"] <= outcomes.past.day).to_numpy()
     need = np.where(joined, lines["open_qty"].to_numpy(), 0.0)
     ahead = pd.Series(need).groupby(lines["sku"].to_numpy()).cumsum().to_numpy() - need
+    ready = np.clip(np.maximum(stock, 0.0) - ahead, 0.0, need)
+    if outcomes.rule in SHARINGS:
+        ready = _shares(outcomes, need, np.maximum(stock, 0.0))
     return pd.DataFrame(
         {
-            "ready_qty": np.clip(np.maximum(stock, 0.0) - ahead, 0.0, need),
+            "ready_qty": ready,
             "queue_position": lines.groupby("sku").cumcount().to_numpy() + 1.0,
         }
     )
+
+
+def _shares(outcomes: Outcomes, need: np.ndarray, stock: np.ndarray) -> np.ndarray:
+    """What each simulated line would get of today's stock where it is shared."""
+    sku, ready = outcomes.lines["sku"].to_numpy(), np.zeros(len(need))
+    edges = np.flatnonzero(np.diff(sku, prepend=-1, append=-1))  # lines lie by SKU
+    for a, b in pairwise(edges):
+        if stock[a] > 0.0:
+            unit = float(outcomes.demand.unit[sku[a]])
+            ready[a:b] = shares(need[a:b], float(stock[a]), SHARINGS[outcomes.rule], unit)
+    return ready
 
 
 def _waits_for(outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -18,6 +18,7 @@ from .past import Past, rebuild, sku_codes
 from .policy import set_policies
 from .queue import Outcomes, simulate
 from .result import Run
+from .rules import SHARINGS
 from .service import learn_service
 from .supply import forecast_supply
 
@@ -151,6 +152,9 @@ class _Told:
             "service measure 'wait' is not computed yet: cycle service is shown instead": (
                 policies["service_measure"] == "wait"
             ).any(),
+            f"protected_stock is not looked at where stock is shared (queue.rule = {outcomes.rule!r})": (
+                outcomes.rule in SHARINGS and len(self.past.tables["protected_stock"])
+            ),
             f"{stale} stale lines are listed and hold nobody up": stale,
         }
         return [*service.notes, patience, *(note for note, holds in said.items() if holds)]

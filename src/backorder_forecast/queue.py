@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,11 +14,13 @@ from scipy.sparse.csgraph import connected_components
 from .adopt import demand_from
 from .core import queue_kernel as kernel
 from .core.chance import sample_days, sample_geometric
-from .errors import UsageError
 from .executors import run_partitions
+from .kinds import as_lines, future_kinds, no_kinds, protected_groups
 from .law import Law
 from .past import SKU, sku_codes
+from .places import placed_at, service_order
 from .policy import Policies, set_policies
+from .rules import NAMES, Ordering, Rule, first_come, priority, rule_named
 from .service import Service, days_committed, learn_service
 from .streams import keys, text_hashes
 from .supply import Supply
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from .forecast import Forecast
     from .past import Past
 
-RULES = ("first_come", "priority")
+RULES = NAMES
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Outcomes:
     orders: pd.DataFrame
     order_days: np.ndarray
     path_skus: np.ndarray
+    rule: str = "priority"
 
     @property
     def scenarios(self) -> int:
@@ -125,23 +127,22 @@ class Outcomes:
 
 
 def simulate(
-    past: Past, demand: Forecast, supply: Supply, *, rule: str | None = None, seed: int | None = None,
+    past: Past, demand: Forecast, supply: Supply, *, rule: str | Ordering | None = None, seed: int | None = None,
     policies: Policies | None = None, service: Service | None = None, paths: np.ndarray | None = None,
 ) -> Outcomes:  # fmt: skip
     """Simulate the queue of every SKU whose stock is known against demand and supply.
 
-    rule: one of RULES (default: the configuration's); paths: rows of `past.skus` whose stock is recorded by day.
+    rule: one of RULES (default: the configuration's), or an ordering of one's own (docs/rules.md); paths: rows of
+    `past.skus` whose stock is recorded by day.
     Raises: ``UsageError`` for an unknown rule.
     """
     config = past.config
-    rule = rule or config.queue.rule
-    if rule not in RULES:
-        raise UsageError(f"unknown rule {rule!r}; known: {', '.join(RULES)}")
+    served = rule_named(rule or config.queue.rule)
     seed = config.simulation.seed if seed is None else seed
     asked = demand_from(past, demand)
     policies = policies or set_policies(past, asked, supply.lead_times)
     service = service or learn_service(past)
-    build = _Builder(past, asked, supply, policies, service, rule, seed, paths)
+    build = _Builder(past, asked, supply, policies, service, served, seed, paths)
     problem, cost = build.problem(), build.cost
     tally = build.tally(problem, paths=True)
     run_partitions(lambda a, b: kernel.simulate_components(problem, tally, a, b), cost, config.simulation.jobs)
@@ -152,35 +153,19 @@ def simulate(
     return Outcomes(
         past, asked, supply, policies, service, config, seed, build.lines, problem.line, build.sku_rows, tally,
         open_only, *build.pegs(problem), orders, order_days, build.path_skus,
+        served.name,
     )  # fmt: skip
-
-
-def natural_key(text: str) -> str:
-    """A key that sorts runs of digits as numbers.
-
-    >>> sorted(["L10", "L9", "L1"], key=natural_key)
-    ['L1', 'L9', 'L10']
-    """
-    return re.sub(r"\d+", lambda run: run.group().lstrip("0").rjust(24, "0"), text)
-
-
-def service_order(lines: pd.DataFrame, by_priority: bool) -> pd.DataFrame:
-    """Sort lines by SKU and service order: class, wanted day, ordered_at, sequence, line_id in natural order."""
-    lines = lines.assign(natural=[natural_key(x) for x in lines["line_id"]])
-    lines["class"] = lines["priority"] if by_priority else 0
-    by = ["component", "sku", "class", "wanted_date", "ordered_at", "sequence", "natural", "line_id"]
-    return lines.sort_values(by, na_position="last", kind="stable", ignore_index=True)
 
 
 class _Builder:
     """Lays the frames out as the kernel's arrays: SKUs by component, lines and purchases by SKU."""
 
     def __init__(
-        self, past: Past, demand: Demand, supply: Supply, policies: Policies, service: Service, rule: str, seed: int,
+        self, past: Past, demand: Demand, supply: Supply, policies: Policies, service: Service, rule: Rule, seed: int,
         paths: np.ndarray | None,
     ) -> None:  # fmt: skip
         self.past, self.demand, self.supply, self.policies, self.service = past, demand, supply, policies, service
-        self.seed, self.by_priority = seed, rule == "priority"
+        self.seed, self.rule = seed, rule
         self.scenarios = past.config.simulation.scenarios
         self.horizon = past.config.simulation.horizon_days
         known = past.stock["on_hand"].notna().to_numpy()
@@ -189,16 +174,31 @@ class _Builder:
         waiting = waiting[known[waiting["sku"].to_numpy()]]
         self._set_components(known, waiting)
         waiting = waiting.assign(component=self.component_of[waiting["sku"]])
-        self.lines = self._committed_first(service_order(waiting, self.by_priority))
+        self.groups = protected_groups(past)
+        self._set_rule(waiting)
+        keys_of = None if self.by_class else rule.key(as_lines(past, waiting, "open_qty", "promised_date"))
+        waiting = waiting.assign(placed_at=placed_at(past, waiting), group=self.groups.of(past, waiting))
+        self.lines = self._committed_first(service_order(waiting, rule.key is priority, keys_of))
         self._set_orders()
         self._set_purchases()
         chosen = np.zeros(0, np.int64) if paths is None else np.asarray(paths)
         self.path_skus = chosen[known[chosen]] if len(chosen) else chosen
 
+    def _set_rule(self, waiting: pd.DataFrame) -> None:
+        """Whether classes one after the other, as demand has them, are all that the rule asks for."""
+        classes, sharing = self.demand.classes, self.rule.engine != kernel.BY_KEY
+        known = (self.rule.key is priority and waiting["priority"].isin(classes).all()) or (
+            self.rule.key is first_come and len(classes) == 1
+        )
+        self.by_class = bool(known) and not sharing and not self.groups.count
+        self.kinds = no_kinds(len(self.past.skus))
+        if not self.by_class:
+            self.kinds = future_kinds(self.past, self.rule.key, self.groups)
+
     def _committed_first(self, lines: pd.DataFrame) -> pd.DataFrame:
         """What was committed to a line and has not left yet is not given to others, whoever comes."""
-        spent = days_committed(self.past, self.service, lines)
-        first = lines["class"].min()
+        spent = days_committed(self.past, self.service, lines, shared=self.rule.engine != kernel.BY_KEY)
+        first = lines["class"].min() if self.by_class else kernel.SET_ASIDE
         lines = lines.assign(spent=spent, late=spent == 0)
         lines["class"] = lines["class"].where(lines["late"], first)
         return lines.sort_values(["component", "sku", "class", "late"], kind="stable", ignore_index=True)
@@ -265,6 +265,7 @@ class _Builder:
         firsts = self.component_of[self.sku_rows][edges[:-1]] if len(rows) else np.zeros(0, np.int64)
         component["order"][:-1] = np.searchsorted(self.firm_component, firsts)
         component["order"][-1] = len(self.firm_component)
+        protected = self._protected()
         sku, line = self._skus(), self._lines()
         class_from = np.stack(
             [self._class_edges(c) for c in demand.classes] + [sku["line_to"]], axis=1
@@ -272,7 +273,7 @@ class _Builder:
         calendar, working_days = self._calendar()
         return kernel.Problem(
             sku, line, class_from, np.ascontiguousarray(demand.class_share[rows]),
-            text_hashes([f"class {c}" for c in demand.classes]),
+            self._salts(),
             np.ascontiguousarray(demand.weekday[rows]), np.ascontiguousarray(demand.factors),
             np.ascontiguousarray(demand.levels[rows]), _edges(demand.shares), np.ascontiguousarray(demand.chance[rows]),
             np.ascontiguousarray(demand.size_value), np.ascontiguousarray(demand.size_cum),
@@ -280,8 +281,25 @@ class _Builder:
             np.ascontiguousarray(self.supply.draws(self.scenarios, self.seed)[self.po_rows]), self._new_lead(),
             calendar, working_days, self._receive_on(), component,
             np.bincount(self.lines["firm_row"][self.lines["firm_row"] >= 0], minlength=len(self.firm_component)),
-            self._risk_days(), self.horizon, self.scenarios, (day.day_of_week + 1) % 7, day.toordinal() + 1, True,
+            self._risk_days(), kernel.BY_CLASS if self.by_class else self.rule.engine,
+            np.ascontiguousarray(self.kinds.cum[rows]), np.ascontiguousarray(self.kinds.key[rows]),
+            np.ascontiguousarray(self.kinds.step[rows]), self.kinds.group, protected, self.groups.count, self.horizon,
+            self.scenarios, (day.day_of_week + 1) % 7, day.toordinal() + 1, True,
         )  # fmt: skip
+
+    def _salts(self) -> np.ndarray:
+        classes, kinds = [f"class {c}" for c in self.demand.classes], self.kinds.group.size
+        return text_hashes(classes + [f"kind {c}" for c in range(len(classes), kinds)])
+
+    def _protected(self) -> np.ndarray:
+        """What is protected for groups of customers, by SKU."""
+        place = self.place[self.groups.row]
+        order = np.argsort(place, kind="stable")
+        order = order[place[order] >= 0]
+        count = np.bincount(place[order], minlength=len(self.sku_rows))
+        self.protect_starts = np.concatenate([[0], np.cumsum(count)])
+        rows: np.ndarray = self.groups.protect[order]
+        return rows
 
     def _risk_days(self) -> np.ndarray:
         days = {min(x, self.horizon) for x in self.past.config.risk.horizons} | {self.horizon}
@@ -316,6 +334,7 @@ class _Builder:
         out["start_day"], out["end_day"] = demand.start_day[rows], demand.end_day[rows]
         out["queue_share"] = past.skus["backorder_share"].to_numpy()[rows]
         out["hazard"] = self.service.hazard
+        out["protect_from"], out["protect_to"] = self.protect_starts[:-1], self.protect_starts[1:]
         out["policy"] = policy["kind"]
         for name in ("reorder_point", "order_qty", "order_up_to", "pack_size", "min_order_qty", "max_stock"):
             out[name] = policy[name].fillna(0.0)
@@ -331,7 +350,11 @@ class _Builder:
         lines = self.lines
         out = np.zeros(len(lines), kernel.LINE)
         out["need"] = lines["open_qty"]
-        out["wanted"] = -self.past.days_since(lines["wanted_date"])
+        out["wanted"] = -self.past.days_since(lines["place_date"])
+        out["min_ship"] = lines["min_ship_qty"].fillna(0.0)
+        out["group"] = lines["group"]
+        if not self.by_class:
+            out["key"] = lines["class"]
         out["pieces"] = lines["allow_partial"].to_numpy(bool) & (lines["firm_row"].to_numpy() < 0)
         out["order"], out["slot"] = lines["firm_row"], lines["slot"]
         purchases = np.bincount(self.po_place, minlength=len(self.sku_rows))
@@ -344,9 +367,14 @@ class _Builder:
         lines, never = self.lines, self.horizon + 1
         out = np.zeros((len(lines), self.scenarios), kernel.LINE_DRAW)
         cancel = np.zeros(out.shape, np.int16)
-        start = np.maximum(-self.past.days_since(lines["wanted_date"]), 0).astype(np.int64)
+        wanted = -self.past.days_since(lines["wanted_date"])
+        start = np.maximum(wanted, 0).astype(np.int64)
         hazard = np.full(len(lines), self.service.hazard)
         sample_geometric(hazard, start, keys(self.seed, "patience", lines["line_id"]), never, cancel)
+        # a customer who waits so many days has left on the morning after them
+        limit = np.maximum(wanted + np.floor(lines["max_wait_days"].to_numpy(float)) + 1, 1)
+        limit = np.minimum(np.nan_to_num(limit, nan=never), never)
+        cancel = np.minimum(cancel, limit[:, None]).astype(np.int16)
         committed = (lines["spent"] > 0) & (lines["firm_row"] < 0)
         out["cancel"] = np.where((cancel < never) & ~committed.to_numpy()[:, None], cancel, 0)
         out["handling"] = self._handling()

@@ -7,7 +7,7 @@ import numpy as np
 
 from ._compile import kernel
 from .chance import find_day, geometric, mix, negative_binomial, uniform
-from .queue_layout import APART, CHANCE, CLASS, COUNTS, LEVEL, LOST, PATIENCE, UNITS, Problem, State, Tally
+from .queue_layout import APART, CHANCE, CLASS, COUNTS, KIND, LEVEL, LOST, PATIENCE, UNITS, Problem, State, Tally
 
 
 @kernel(allocates=False)
@@ -80,6 +80,28 @@ def _draw_occurrence(p: Problem, s: State, i: int, g: int, day: int, k: int, cha
         left -= p.class_share[g, c]
     s.back[i, c, day].units = units
     return units
+
+
+@kernel(allocates=False)
+def split_into_kinds(p: Problem, s: State, i: int, g: int, day: int, k: int) -> None:
+    """Divide the day's units among the kinds of lines, by their shares: systematic sampling with one draw.
+
+    The sum is what it was, so every rule meets the same demand; each kind has its share in the mean, and on each day
+    the units nearest to it: floor(N·S + u) of N units up to the cumulative share S (Madow 1949).
+    """
+    units = 0.0
+    for c in range(p.class_share.shape[1]):
+        units += s.back[i, c, day].units
+        s.back[i, c, day].units = 0.0
+    sku = p.sku[g]
+    u = uniform(sku.key, k, KIND - p.first_ordinal - day)
+    before = 0.0
+    for c in range(p.kind_cum.shape[1]):
+        upto = min(math.floor(units / sku.unit * p.kind_cum[g, c] + u) * sku.unit, units)
+        if c == p.kind_cum.shape[1] - 1:
+            upto = units
+        s.back[i, c, day].units = upto - before
+        before = upto
 
 
 @kernel(allocates=False)

@@ -4,7 +4,7 @@ from typing import Any
 
 from ._compile import kernel
 from .queue_demand import start_demand
-from .queue_layout import DONE, FIRM, FIRST_PURCHASE, GHOST, STOCK, WAITING, Problem, State, Tally
+from .queue_layout import BY_CLASS, DONE, FIRM, FIRST_PURCHASE, GHOST, STOCK, WAITING, Problem, State, Tally
 
 
 @kernel(allocates=False)
@@ -36,9 +36,9 @@ def start_sku(p: Problem, s: State, i: int, g: int, line0: int, po0: int, k: int
     for day in range(p.horizon + 2):
         links = s.day[i, day]
         links.arrival = links.cancel = links.wanted = links.gone = links.back_cancel = -1
-    for c in range(p.class_share.shape[1]):
+    for c in range(s.back.shape[1]):
         s.at[i, c].back = 1
-        s.at[i, c].line = p.class_from[g, c]
+        s.at[i, c].line = p.class_from[g, c] if p.rule == BY_CLASS else sku.line_from
         for day in range(p.horizon + 2):
             s.back[i, c, day].units = 0.0
     start_demand(p, s, i, sku, g, k)

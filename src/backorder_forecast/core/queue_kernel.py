@@ -14,23 +14,31 @@ import numpy as np
 
 from ._compile import kernel
 from .chance import find_day, uniform
-from .queue_demand import draw_demand, future_patience, lose, start_demand
+from .queue_demand import draw_demand, future_patience, lose, split_into_kinds, start_demand
 from .queue_events import add_arrival, cancel, receive, release, start_sku
+from .queue_keys import allocate_by_key
 from .queue_layout import (
     BASE_STOCK,
+    BY_CLASS,
+    BY_KEY,
     CALENDAR,
     COMPONENT,
+    EQUAL_LOSSES,
     FIRM,
     FIRST_PURCHASE,
     LINE,
     LINE_DAY,
     LINE_DRAW,
+    MAX_MIN,
     NO_POLICY,
     NONE,
     PLANNED,
+    PROPORTIONAL,
+    PROTECT,
     PURCHASE_DRAW,
     RISK,
     RQ,
+    SET_ASIDE,
     SKU,
     SS,
     STOCK,
@@ -42,11 +50,39 @@ from .queue_layout import (
     smallest,
 )  # fmt: skip
 from .queue_serve import allocate
+from .queue_shares import allocate_shares
 
 __all__ = [
-    "BASE_STOCK", "CALENDAR", "COMPONENT", "FIRST_PURCHASE", "LINE", "LINE_DAY", "LINE_DRAW", "NONE", "NO_POLICY",
-    "PLANNED", "PURCHASE_DRAW", "RISK", "RQ", "SKU", "SS", "STOCK", "Problem", "State", "Tally", "demand_paths",
-    "new_state", "order_quantity", "simulate_components",
+    "BASE_STOCK",
+    "BY_CLASS",
+    "BY_KEY",
+    "CALENDAR",
+    "COMPONENT",
+    "EQUAL_LOSSES",
+    "FIRST_PURCHASE",
+    "LINE",
+    "LINE_DAY",
+    "LINE_DRAW",
+    "MAX_MIN",
+    "NONE",
+    "NO_POLICY",
+    "PLANNED",
+    "PROPORTIONAL",
+    "PROTECT",
+    "PURCHASE_DRAW",
+    "RISK",
+    "RQ",
+    "SET_ASIDE",
+    "SKU",
+    "SS",
+    "STOCK",
+    "Problem",
+    "State",
+    "Tally",
+    "demand_paths",
+    "new_state",
+    "order_quantity",
+    "simulate_components",
 ]  # fmt: skip
 
 
@@ -63,7 +99,9 @@ def _new_demand(p: Problem, s: State, t: Tally, i: int, g: int, line0: int, day:
             new += s.line[x].left
         j = s.line[x].wanted_next
     if draw_demand(p, s, i, g, day, k) > 0.0:
-        for c in range(p.class_share.shape[1]):
+        if p.rule != BY_CLASS:
+            split_into_kinds(p, s, i, g, day, k)
+        for c in range(s.back.shape[1]):
             units = s.back[i, c, day].units
             s.sku[i].wait += units
             new += units
@@ -172,7 +210,12 @@ def _day_of_sku(
     commits = p.calendar[sku.location, day].working == 1
     anyone = s.sku[i].wait > 0.0
     if (anyone or sku.line_to > sku.line_from) and (tied or (commits and s.sku[i].free > 0.0)):
-        allocate(p, s, t, i, g, line0, order0, day, k, commits, tied)
+        if p.rule == BY_CLASS:
+            allocate(p, s, t, i, g, line0, order0, day, k, commits, tied)
+        elif p.rule == BY_KEY:
+            allocate_by_key(p, s, t, i, g, line0, order0, day, k, commits, tied)
+        else:
+            allocate_shares(p, s, t, i, g, line0, order0, day, k, commits)
     if new > 0.0:
         for r in range(p.risk_days.size):
             if day <= p.risk_days[r]:

@@ -14,11 +14,18 @@ STOCK, PLANNED, NONE, FIRST_PURCHASE = 0, 1, 2, 3
 
 NO_POLICY, RQ, SS, BASE_STOCK = 0, 1, 2, 3
 
+BY_CLASS, BY_KEY, PROPORTIONAL, MAX_MIN, EQUAL_LOSSES = 0, 1, 2, 3, 4
+"""How waiting lines are served: class after class, each by wanted day; by a key of lines; or by shares of what is there
+(:mod:`.sharing`)."""
+
+SET_ASIDE = -np.inf
+"""The key of a line whose goods have been committed: served before all, whatever the rule."""
+
 WAITING, GHOST, FIRM, DONE = 0, 1, 2, 3
 
 LEVEL, APART, CHANCE = -1, -2, -3
 """Draws of an SKU's demand that a whole scenario shares, by index."""
-LOST, PATIENCE, UNITS, CLASS = -1_000_000, -3_000_000, -5_000_000, -9_000_000
+LOST, PATIENCE, UNITS, CLASS, KIND = -1_000_000, -3_000_000, -5_000_000, -9_000_000, -13_000_000
 """Draws of a day: less its ordinal, so that they neither meet each other nor the ordinal itself, the day's demand."""
 COUNTS = -1.0  # in place of the chance of occurrence: demand is negative binomial
 
@@ -54,6 +61,8 @@ SKU = np.dtype(
         ("lead_row", "i8"),  # row of `new_lead`
         ("location", "i8"),  # row of the working-day tables
         ("path", "i8"),  # row of `tally.paths`, or -1
+        ("protect_from", "i8"),
+        ("protect_to", "i8"),  # its rows of `protect`
     ],
     align=True,
 )
@@ -66,6 +75,9 @@ LINE = np.dtype(
         ("order", "i8"),  # ship-complete order, numbered by component; -1: none
         ("slot", "i8"),  # row of `tally.own_day`, or -1
         ("peg_from", "i8"),  # first of its counters in `tally.peg`
+        ("min_ship", "f8"),  # the smallest piece that may leave, and may be left over; 0: any
+        ("key", "f8"),  # smaller is served first, then by wanted day; not read where classes say it
+        ("group", "i8"),  # its customers' group, for whom stock may be protected
     ],
     align=True,
 )
@@ -84,6 +96,9 @@ on which it becomes known that nothing more will come."""
 CALENDAR = np.dtype([("working", "i8"), ("next", "i8")], align=True)
 """Per location and day 0..H+1: is it a working day, and the place in `working_days` of the first on or after it."""
 
+PROTECT = np.dtype([("group", "i8"), ("first", "i8"), ("last", "i8"), ("qty", "f8")], align=True)
+"""Units of an SKU's stock that only one group of customers may draw, on days first…last."""
+
 COMPONENT = np.dtype([("sku", "i8"), ("order", "i8")], align=True)
 """First SKU and first ship-complete order of each component; one row more than there are components."""
 
@@ -96,13 +111,13 @@ LINE_DAY = np.dtype([("leaves", "u2"), ("first", "u2")], align=True)
 
 
 class Problem(NamedTuple):
-    """Everything that the kernel reads. K scenarios, H days, C priority classes, M level strata."""
+    """Everything that the kernel reads. K scenarios, H days, C priority classes, M level strata, L kinds of lines."""
 
     sku: np.ndarray  # SKU [n]
-    line: np.ndarray  # LINE [lines], by SKU, then class, then wanted day and the rest of the service order
+    line: np.ndarray  # LINE [lines], by SKU, then class or key, then wanted day and the rest of the service order
     class_from: np.ndarray  # i8 [n, C + 1]: each class's lines
     class_share: np.ndarray  # f8 [n, C]: share of each class in future demand
-    class_salt: np.ndarray  # u8 [C]
+    class_salt: np.ndarray  # u8 [max(C, L)]
     weekday: np.ndarray  # f8 [n, 7]: factors with mean 1, Monday first
     factor: np.ndarray  # f8 [profiles, H + 2]: of a day's mean demand; 0: it is all known beforehand, as lines
     levels: np.ndarray  # f8 [n, M]: demand levels, mean 1; 0: the item has died
@@ -120,6 +135,13 @@ class Problem(NamedTuple):
     component: np.ndarray  # COMPONENT [components + 1]
     order_lines: np.ndarray  # i8 [ship-complete orders]: open lines of each
     risk_days: np.ndarray  # i8 [R], ascending
+    rule: int  # BY_CLASS, BY_KEY, or a sharing
+    kind_cum: np.ndarray  # f8 [n, L]: cumulative share of L kinds of lines in future demand; L = 0 where BY_CLASS
+    kind_key: np.ndarray  # f8 [n, L]: the key of a kind, were it wanted on day 0
+    kind_step: np.ndarray  # f8 [n, L]: how much later the key is for each day later
+    kind_group: np.ndarray  # i8 [L]: its customers' group
+    protect: np.ndarray  # PROTECT, by SKU
+    groups: int  # of customers, G; 0 protects nobody
     horizon: int
     scenarios: int
     first_weekday: int  # of day 1, Monday 0
@@ -153,7 +175,8 @@ _SKU_STATE = np.dtype(
 )  # fmt: skip
 _LINE_STATE = np.dtype(
     [
-        ("status", "i8"), ("left", "f8"), ("virtual", "f8"), ("passed", "f8"), ("turn", "f8"), ("seen_first", "i8"),
+        ("status", "i8"), ("left", "f8"), ("virtual", "f8"), ("passed", "f8"), ("turn", "f8"), ("room", "f8"),
+        ("seen_first", "i8"),
         ("cancel_next", "i8"), ("wanted_next", "i8"),
     ],
     align=True,
@@ -163,7 +186,8 @@ _NODE = np.dtype([("next", "i8"), ("qty", "f8"), ("src", "i8")], align=True)
 _BATCH = np.dtype([("cum", "f8"), ("src", "i8")], align=True)
 _RATE = np.dtype([("size", "f8"), ("log_zero", "f8"), ("zero", "f8")], align=True)
 _BACK = np.dtype([("units", "f8"), ("cancel_next", "i8")], align=True)
-_AT = np.dtype([("line", "i8"), ("back", "i8")], align=True)
+_AT = np.dtype([("line", "i8"), ("back", "i8"), ("turn", "i8"), ("next", "i8")], align=True)
+CLAIM = np.dtype([("units", "f8"), ("award", "f8"), ("rest", "i8"), ("who", "i8")], align=True)
 _PURCHASE_STATE = np.dtype([("gone_next", "i8"), ("left", "f8")], align=True)
 
 
@@ -176,17 +200,20 @@ class State(NamedTuple):
     node: np.ndarray  # _NODE: arrivals
     batch: np.ndarray  # _BATCH [n, arrivals]
     rate: np.ndarray  # _RATE [n, C, 7]
-    back: np.ndarray  # _BACK [n, C, H + 2]: simulated demand still waiting, by the day it came
-    at: np.ndarray  # _AT [n, C]: where the waiting lines and the waiting simulated demand begin
+    back: np.ndarray  # _BACK [n, max(C, L), H + 2]: simulated demand still waiting, by the day it came
+    at: np.ndarray  # _AT [n, C]: where waiting lines and waiting simulated demand begin; whose turn is next
     po: np.ndarray  # _PURCHASE_STATE [purchases]
     short: np.ndarray  # f8 [n, R]
     order_wait: np.ndarray  # i8 [orders]: lines, not cancelled, that are not ready
     listed: np.ndarray  # i8 [1]: arrivals listed
+    claim: np.ndarray  # CLAIM [lines + L × days]: those who share what is there today
+    floor: np.ndarray  # f8 [G]: units that each group may not draw today
 
 
 def new_state(p: Problem, start: int, stop: int) -> State:
     """Room for the largest of the components start…stop−1; every scenario begins by clearing what it uses."""
     days, classes = p.horizon + 2, p.class_share.shape[1]
+    lanes = max(classes, p.kind_cum.shape[1])
     first, last = p.component["sku"][start:stop], p.component["sku"][start + 1 : stop + 1]
     n = int((last - first).max())
     lines = int((p.sku["line_to"][last - 1] - p.sku["line_from"][first]).max())
@@ -199,12 +226,14 @@ def new_state(p: Problem, start: int, stop: int) -> State:
         np.zeros(2 * purchases + n * days, _NODE),
         np.zeros((n, 2 * purchases + days + 1), _BATCH),
         np.zeros((n, classes, 7), _RATE),
-        np.zeros((n, classes, days), _BACK),
-        np.zeros((n, classes), _AT),
+        np.zeros((n, lanes, days), _BACK),
+        np.zeros((n, lanes), _AT),
         np.zeros(purchases, _PURCHASE_STATE),
         np.zeros((n, p.risk_days.size)),
         np.zeros(orders, np.int64),
         np.zeros(1, np.int64),
+        np.zeros(lines + lanes * days if p.rule >= PROPORTIONAL else 1, CLAIM),
+        np.zeros(max(p.groups, 1)),
     )
 
 
@@ -219,7 +248,7 @@ def smallest() -> tuple[Problem, Tally, State]:
         one("f8"), one("f8", 2), one("f8"), one("f8"), one(LINE_DRAW, 2),
         one("f8"), one(PURCHASE_DRAW, 2), one("f8", 2), one(CALENDAR, 2), one("i8", 2), one("i8"), one(COMPONENT),
         one("i8"),
-        one("i8"), 1, 1, 0, 1, True,
+        one("i8"), 0, one("f8", 2), one("f8", 2), one("f8", 2), one("i8"), one(PROTECT), 0, 1, 1, 0, 1, True,
     )  # fmt: skip
     tally = Tally(
         one(LINE_DAY, 2), one("i2", 2), one("i2", 2), one("i8"), one("i8"), one(RISK, 2), one("i8", 2), one("i8", 2),

@@ -16,17 +16,17 @@ def source(s: State, i: int, ghost: bool) -> int:
 
 
 @kernel(allocates=False)
-def _note_first(p: Problem, s: State, t: Tally, i: int, g: int, j: int, x: int, day: int, k: int) -> None:
+def note_first(p: Problem, s: State, t: Tally, i: int, g: int, j: int, x: int, day: int, k: int) -> None:
     if s.line[x].seen_first == 0:
         s.line[x].seen_first = 1
         t.line_day[j, departure(p, p.sku[g].location, day, p.line_draw[j, k].handling)].first += 1
 
 
 @kernel(allocates=False)
-def _finish(
+def finish(
     p: Problem, s: State, t: Tally, i: int, g: int, j: int, x: int, day: int, k: int, ghost: bool,
 ) -> None:  # fmt: skip
-    _note_first(p, s, t, i, g, j, x, day, k)
+    note_first(p, s, t, i, g, j, x, day, k)
     leaves = departure(p, p.sku[g].location, day, p.line_draw[j, k].handling)
     t.line_day[j, leaves].leaves += 1
     if p.line[j].slot >= 0:
@@ -37,30 +37,40 @@ def _finish(
 
 
 @kernel(allocates=False)
-def _serve_ghost(
+def piece(offered: float, left: float, least: float) -> float:
+    """Units of `left` that may leave when so many are offered: never a piece, nor a remainder, smaller than `least`."""
+    if offered >= left - 1e-9:
+        return left
+    part = min(offered, left - least)
+    return part if part >= least - 1e-9 else 0.0
+
+
+@kernel(allocates=False)
+def serve_ghost(
     p: Problem, s: State, t: Tally, i: int, g: int, j: int, x: int, day: int, k: int, free: float,
-    taken: float, commits: bool,
+    taken: float, commits: bool, floor: float = 0.0,
 ) -> None:  # fmt: skip
-    offered = free + s.line[x].passed
-    s.line[x].turn = taken
+    """Offer a line that has cancelled what is free at its turn, less what is protected from it, and what passed it."""
+    offered = free + s.line[x].passed - floor
+    s.line[x].turn, s.line[x].room = taken, max(free - floor, 0.0)
     if not commits and p.line[j].order < 0:
         return
     if p.line[j].pieces == 1:
         if offered > s.line[x].virtual:
-            s.line[x].virtual = min(offered, s.line[x].left)
+            s.line[x].virtual = max(s.line[x].virtual, piece(offered, s.line[x].left, p.line[j].min_ship))
         if s.line[x].virtual > 0.0:
-            _note_first(p, s, t, i, g, j, x, day, k)
+            note_first(p, s, t, i, g, j, x, day, k)
         offered = s.line[x].virtual
     if offered >= s.line[x].left - 1e-9:
-        _finish(p, s, t, i, g, j, x, day, k, True)
+        finish(p, s, t, i, g, j, x, day, k, True)
 
 
 @kernel(allocates=False)
-def _serve_line(
+def serve_line(
     p: Problem, s: State, t: Tally, i: int, g: int, j: int, x: int, order0: int, day: int, k: int,
     free: float, commits: bool,
 ) -> float:  # fmt: skip
-    """Commit what the line can get of `free`; returns the units, or -1 if it keeps everything until whole.
+    """Commit what the line can get of `free`; returns the units. What it cannot take yet is kept for it today.
 
     On days off nothing is committed, but a line of a ship-complete order may become firm.
     """
@@ -70,19 +80,21 @@ def _serve_line(
     if free >= s.line[x].left - 1e-9:
         give = s.line[x].left
     elif line.pieces == 1:
-        give = free
+        give = piece(free, s.line[x].left, line.min_ship)
     else:
-        return -1.0
+        give = 0.0
+    if give <= 0.0:
+        return 0.0
     s.line[x].left -= give
     s.sku[i].used += give
     s.sku[i].wait -= give
     if s.line[x].left <= 1e-9:
-        _finish(p, s, t, i, g, j, x, day, k, False)
+        finish(p, s, t, i, g, j, x, day, k, False)
         if line.order >= 0:
             s.line[x].status = FIRM
             s.order_wait[line.order - order0] -= 1
     else:
-        _note_first(p, s, t, i, g, j, x, day, k)
+        note_first(p, s, t, i, g, j, x, day, k)
     return give
 
 
@@ -113,16 +125,13 @@ def allocate(
             if line_waits and (b > day or p.line[j].wanted <= b):
                 x = j - line0
                 if s.line[x].status == GHOST:
-                    _serve_ghost(p, s, t, i, g, j, x, day, k, free, taken, commits)
+                    serve_ghost(p, s, t, i, g, j, x, day, k, free, taken, commits)
                     ghosts = True
                 elif free > 0.0:
                     open_units = s.line[x].left
-                    give = _serve_line(p, s, t, i, g, j, x, order0, day, k, free, commits)
-                    if give < 0.0:
-                        free = 0.0
-                    else:
-                        taken += give
-                        free -= give if commits else min(free, open_units)
+                    give = serve_line(p, s, t, i, g, j, x, order0, day, k, free, commits)
+                    taken += give
+                    free -= min(free, open_units)
                 j += 1
             elif b <= day:
                 give = min(free, s.back[i, c, b].units)
@@ -139,14 +148,14 @@ def allocate(
     if t.ledger.shape[0] > 0:
         t.ledger[g, k, 1] += taken
     if ghosts:
-        _pass_on(p, s, i, g, line0, taken)
+        pass_on(p, s, i, g, line0, taken)
 
 
 @kernel(allocates=False)
-def _pass_on(p: Problem, s: State, i: int, g: int, line0: int, taken: float) -> None:
-    """Ghosts that had a turn are owed what the lines behind them took after it."""
+def pass_on(p: Problem, s: State, i: int, g: int, line0: int, taken: float) -> None:
+    """Ghosts that had a turn are owed what the lines behind them took after it, of what they might have drawn."""
     for j in range(p.sku[g].line_from, p.sku[g].line_to):
         x = j - line0
         if s.line[x].turn >= 0.0:
-            s.line[x].passed += taken - s.line[x].turn
+            s.line[x].passed += min(taken - s.line[x].turn, s.line[x].room)
             s.line[x].turn = -1.0

@@ -11,6 +11,7 @@ from backorder_forecast.config import Queue
 from backorder_forecast.core.queue_layout import BY_KEY
 from backorder_forecast.kinds import MOST, as_lines, future_kinds, protected_groups
 from backorder_forecast.past import sku_codes
+from backorder_forecast.queue import leave_days
 from backorder_forecast.rules import LAST, NAMES, ORDERINGS, SHARINGS, Lines, rule_named
 
 DAY = "2026-03-02"
@@ -231,3 +232,46 @@ def test_stock_protected_for_a_class_of_customers():
     expired = company(rows, customers=customers, protected_stock=kept.assign(until_date=pd.Timestamp("2026-03-01")))
     got = outcomes(expired, "first_come")
     assert got.tally.line_day["leaves"][got.lines.line_id.tolist().index("w1"), 1] == got.scenarios
+
+
+def test_a_group_leaves_together_and_its_neighbours_do_not_wait():
+    tied = {"group_id": "g", "group_rule": "together"}
+    rows = [(x, q, d, tied if x != "w2" else {}) for x, q, d, _ in WAITING]
+    got = outcomes(company(rows, on_hand=0.0), "first_come", every_day=True)
+    days = dict(zip(got.lines.line_id, leave_days(got.lines, got.tally), strict=True))
+    assert (days["w1"] == days["w3"]).all()
+    assert (days["w2"] < days["w3"]).any()
+    eta = bf.line_eta(got).set_index("line_id")
+    assert eta.loc["w1", "p50_date"] == eta.loc["w3", "p50_date"] >= eta.loc["w1", "ready_p50_date"]
+    orders = bf.order_eta(got).set_index("order_id")
+    assert orders.loc["w1", "p50_date"] == orders.loc["w3", "p50_date"]
+    loose = [(x, q, d, {**m, "group_rule": "independent"} if m else m) for x, q, d, m in rows]
+    alone = outcomes(company(loose, on_hand=0.0), "first_come")
+    plain = outcomes(company(on_hand=0.0), "first_come")
+    assert all((x == y).all() for x, y in zip(alone.tally, plain.tally, strict=True))
+
+
+def test_revenue_of_one_price_is_the_largest_first():
+    items = pd.DataFrame({"item_id": ["a"], "unit_price": [3.0]})
+    a, b = (outcomes(company(history=60, items=items), x) for x in ("revenue", "largest"))
+    assert all((x == y).all() for x, y in zip(a.tally, b.tally, strict=True))
+
+
+def test_rules_compared_on_the_same_scenarios():
+    rows = [(x, q, d, {"promised_date": pd.Timestamp("2026-03-12"), "unit_price": 2.0}) for x, q, d, _ in WAITING]
+    past = company(rows, on_hand=0.0, history=60).as_of(DAY)
+    demand, supply = bf.forecast_demand(past), bf.forecast_supply(past, bf.fit_lead_times(past))
+    table = bf.compare_rules(past, demand, supply, ["first_come", "smallest", "max_min"])
+    of = table.set_index(["rule", "metric"])
+    assert (of.loc["first_come", ["difference", "difference_error"]] == 0).all().all()
+    assert set(table.metric) == {"days", "days_by_value", "days_of_slowest", "within_7", "within_28", "on_time"}
+    assert (table.standard_error >= 0).all()
+    alone = bf.simulate(past, demand, supply, rule="smallest", every_day=True)
+    days = leave_days(alone.lines, alone.tally).mean(axis=0)
+    row = of.loc[("smallest", "days")]
+    assert row.value == pytest.approx(days.mean())
+    assert row.standard_error == pytest.approx(days.std(ddof=1) / np.sqrt(alone.scenarios))
+    assert row.difference == pytest.approx(row.value - of.loc[("first_come", "days"), "value"])
+    for bad, told in (([], "no rule"), (["max_min"] * 2, "twice"), (["fifo"], "unknown rule")):
+        with pytest.raises(bf.BackorderForecastError, match=told):
+            bf.compare_rules(past, demand, supply, bad)

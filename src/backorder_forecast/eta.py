@@ -11,6 +11,7 @@ import pandas as pd
 from .core.queue_kernel import NONE, PLANNED, STOCK
 from .core.sharing import shares
 from .law import Law, days_to_dates
+from .queue import leave_days
 from .rules import SHARINGS
 from .tables import TEXT, check_output
 
@@ -126,9 +127,9 @@ def _slowest_of_order(outcomes: Outcomes) -> np.ndarray:
     """The simulated line that each one waits for: itself, or the slowest line of an order that ships complete."""
     lines = outcomes.lines
     own = np.arange(len(lines))
-    tied = lines["ship_complete"].to_numpy(bool) & (lines["order_row"].to_numpy() >= 0)
+    tied = lines["firm_row"].to_numpy() >= 0
     late = outcomes.own_dates.table[tied].sum(axis=1)  # little mass early: slow
-    by = pd.DataFrame({"row": own[tied], "order": lines.loc[tied, "order_row"].to_numpy(), "mass": late})
+    by = pd.DataFrame({"row": own[tied], "order": lines.loc[tied, "firm_row"].to_numpy(), "mass": late})
     last = by.sort_values(["order", "mass", "row"]).drop_duplicates("order").set_index("order")["row"]
     own[tied] = last.reindex(by["order"].array).to_numpy()
     return own
@@ -197,9 +198,9 @@ def _order_law(outcomes: Outcomes, lines: pd.DataFrame, order_ids: pd.Series) ->
 def _order_on_time(outcomes: Outcomes, lines: pd.DataFrame, order_ids: pd.Series) -> np.ndarray:
     """Chance that every line of the order that has a date in force keeps it."""
     alone = lines.groupby("order_id")["on_time_prob"].min().reindex(order_ids.array).to_numpy(float)
-    mine = outcomes.lines[outcomes.lines["slot"] >= 0]
+    mine = outcomes.lines[outcomes.lines["order_row"] >= 0]
     day = -outcomes.past.days_since(mine["promised_date"])
-    own = outcomes.tally.own_day[mine["slot"].to_numpy()]
+    own = leave_days(mine, outcomes.tally)
     row = mine["order_row"].to_numpy()
     leaves = np.where(mine["ship_complete"].to_numpy(bool)[:, None], outcomes.order_days[row], own)
     kept = np.where(np.isnan(day)[:, None], True, leaves <= np.nan_to_num(day)[:, None])

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from .past import Past
 
 MOST = 8  # kinds of lines of each group of customers
-_CELLS = 64  # keys told apart before
-_OWN = 10.0  # lines of all items that an item's own are mixed with
+_OWN = 10.0  # lines of all items that an item's own are mixed with, where there are few kinds
 _EVER = 1_000_000  # days
 _NEAR, _FAR = 53.0, 131.0  # days at which keys are looked at; primes, so that no week or month hides
 
@@ -95,27 +94,38 @@ def no_kinds(n: int) -> Kinds:
 
 
 def future_kinds(past: Past, key: Ordering, groups: Groups) -> Kinds:
-    """What will be ordered, as a rule tells lines apart: as in the past, each SKU's own lines and those of all.
+    """What will be ordered, as a rule tells lines apart: as in the past.
 
-    Every past line is moved to the same day and given its key. Where more than MOST keys are seen, each SKU has MOST
-    kinds of equal shares, by the quantiles of its keys.
+    Every past line is moved to the same day and given its key. Up to MOST keys are kinds of their own, in the
+    proportion of the SKU's own lines and some of all items; where there are more, each SKU has MOST kinds of equal
+    shares, at the quantiles of its own keys.
     """
     n = len(past.skus)
     rows, lines = _seen(past)
-    group = groups.of(past, rows)
+    sku, group = rows["sku"].to_numpy(np.int64), groups.of(past, rows)
     base, step = _line_up(key, lines)
-    cell, cells = _cells(group, step, base, lines.open_qty)
-    # in lines of all items, so that those of items sold in large numbers do not outweigh the rest
-    mean = np.bincount(rows["sku"], lines.open_qty, n) / np.maximum(np.bincount(rows["sku"], minlength=n), 1)
-    weight = lines.open_qty / np.maximum(mean, 1e-9)[rows["sku"].to_numpy()]
-    units = np.bincount(rows["sku"].to_numpy() * len(cells) + cell, weight, n * len(cells)).reshape(n, -1)
-    pooled = (units.sum(axis=0) + 1e-9) / (units.sum() + 1e-9 * len(cells))
-    share = (units + _OWN * pooled) / (units.sum(axis=1, keepdims=True) + _OWN)
-    parts = [_kinds_of_group(share, cells, np.flatnonzero(cells[:, 0] == x)) for x in np.unique(cells[:, 0])]
-    cum = np.cumsum(np.concatenate([x[0] for x in parts], axis=1), axis=1)
+    # counted in lines, so that items sold in large numbers do not outweigh the rest
+    mean = np.bincount(sku, lines.open_qty, n) / np.maximum(np.bincount(sku, minlength=n), 1)
+    weight = lines.open_qty / np.maximum(mean, 1e-9)[sku]
+    names, which = np.unique(group, return_inverse=True)
+    of_group, parts = _shares(n, sku, which, weight), []
+    for i, name in enumerate(names):
+        mine = which == i
+        share, key_of, step_of = _kinds_of_group(n, sku[mine], base[mine], step[mine], weight[mine])
+        parts.append((share * of_group[:, [i]], key_of, step_of, np.full(share.shape[1], name)))
+    share, key_of, step_of = (np.concatenate([x[i] for x in parts], axis=1) for i in range(3))
+    cum = np.cumsum(share, axis=1)
     cum[:, -1] = 1.0
-    key_of, step_of = (np.concatenate([x[i] for x in parts], axis=1) for i in (1, 2))
     return Kinds(cum, key_of, step_of, np.concatenate([x[3] for x in parts]))
+
+
+def _shares(n: int, sku: np.ndarray, cell: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Share of each cell in the lines of each SKU [n × cells], shrunk to that of all."""
+    cells = int(cell.max()) + 1
+    units = np.bincount(sku * cells + cell, weight, n * cells).reshape(n, cells)
+    pooled = units.sum(axis=0) / units.sum()
+    shares: np.ndarray = (units + _OWN * pooled) / (units.sum(axis=1, keepdims=True) + _OWN)
+    return shares
 
 
 def _seen(past: Past) -> tuple[pd.DataFrame, Lines]:
@@ -140,33 +150,26 @@ def _line_up(key: Ordering, lines: Lines) -> tuple[np.ndarray, np.ndarray]:
     return base, step
 
 
-def _cells(group: np.ndarray, step: np.ndarray, base: np.ndarray, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The cell of each line, and the cells [cells × (group, step, key)]: in each group all keys, or their quantiles."""
-    found, at = np.unique(np.stack([group, step, base], axis=1), axis=0, return_inverse=True)
-    at = at.ravel()
-    weight = np.bincount(at, units, len(found))
-    into, kept = np.zeros(len(found), np.int64), np.zeros(0, np.int64)
-    for name in np.unique(found[:, 0]):
-        mine = np.flatnonzero(found[:, 0] == name)
-        middle = np.cumsum(weight[mine]) - weight[mine] / 2
-        cut = np.arange(len(mine)) if len(mine) <= _CELLS else (middle / weight[mine].sum() * _CELLS).astype(np.int64)
-        _, first, cell = np.unique(cut, return_index=True, return_inverse=True)
-        last = np.append(first[1:], len(mine))
-        into[mine] = cell.ravel() + len(kept)
-        kept = np.concatenate([kept, mine[(first + last - 1) // 2]])
-    return into[at], found[kept]
-
-
 def _kinds_of_group(
-    share: np.ndarray, cells: np.ndarray, mine: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Share, key and step [n × kinds] and group [kinds] of the kinds that stand for a group's cells."""
-    n, step, base = len(share), cells[mine, 1], cells[mine, 2]
-    group = np.full(min(len(mine), MOST), int(cells[mine[0], 0]))
-    if len(mine) <= MOST:
-        return share[:, mine], np.tile(base, (n, 1)), np.tile(step, (n, 1)), group
-    total = share[:, mine].sum(axis=1)
-    cum = np.cumsum(share[:, mine], axis=1) / total[:, None]
-    levels = (np.arange(MOST) + 0.5) / MOST
-    at = np.stack([(cum < x).sum(axis=1) for x in levels], axis=1).clip(max=len(mine) - 1)
-    return np.tile(total[:, None] / MOST, (1, MOST)), base[at], step[at], group
+    n: int, sku: np.ndarray, base: np.ndarray, step: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Share, key and step of the kinds of lines of one group of customers, each [n × kinds]."""
+    found, cell = np.unique(np.stack([step, base], axis=1), axis=0, return_inverse=True)
+    if len(found) <= MOST:
+        return _shares(n, sku, cell.ravel(), weight), np.tile(found[:, 1], (n, 1)), np.tile(found[:, 0], (n, 1))
+    at = np.where(np.bincount(sku, minlength=n)[:, None] > 0, _quantiles(n, sku, base, step, weight),
+                  _quantiles(1, np.zeros_like(sku), base, step, weight))  # fmt: skip
+    return np.full((n, MOST), 1.0 / MOST), base[at], step[at]
+
+
+def _quantiles(n: int, sku: np.ndarray, base: np.ndarray, step: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Lines at the middle of each of MOST equal parts of each SKU's lines, sorted by key [n × MOST]."""
+    order = np.lexsort((base, step, sku))
+    total = np.bincount(sku, weight, n)
+    before = np.concatenate([[0.0], np.cumsum(total)[:-1]])
+    reached = sku[order] + np.minimum((np.cumsum(weight[order]) - before[sku[order]]) / total[sku[order]], 1.0)
+    wanted = np.arange(n)[:, None] + (np.arange(MOST) + 0.5) / MOST
+    place = np.searchsorted(reached, wanted.ravel()).reshape(n, MOST)
+    last = np.searchsorted(sku[order], np.arange(n), side="right")[:, None] - 1
+    found: np.ndarray = order[np.clip(place, 0, np.maximum(last, 0))]
+    return found

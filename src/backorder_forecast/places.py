@@ -1,4 +1,4 @@
-"""Places in the queue: which of two waiting lines of an item is served first."""
+"""Places in the queue: which of two waiting lines of an item is served first, and which lines leave together."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 if TYPE_CHECKING:
     from .past import Past
@@ -45,3 +47,30 @@ def placed_at(past: Past, lines: pd.DataFrame) -> pd.Series:
     changes = changes[changes["field"].isin(["qty", "requested_date"])]
     last = lines["line_id"].map(changes.groupby("line_id")["changed_at"].max())
     return placed.where(last.isna(), last)
+
+
+def bundles(lines: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Which lines leave on one day: a number for each, -1 for those by themselves; and a text for each number.
+
+    Those of a ship-complete order, and those of a group whose rule is `together`; what an order and a group share ties
+    them all. The text is the first order_id.
+
+    >>> lines = pd.DataFrame({"order_id": list("aabbc"), "ship_complete": [True] * 4 + [False],
+    ...                       "group_id": [None, "g", None, None, "g"], "group_rule": "together"})
+    >>> bundles(lines)[0].tolist(), bundles(lines.assign(group_rule=None))[1].tolist()
+    ([0, 0, 1, 1, 0], ['a', 'b'])
+    """
+    n = len(lines)
+    order, orders = pd.factorize(lines["order_id"])
+    group, groups = pd.factorize(lines["group_id"].where(lines["group_rule"] == "together"))
+    complete = lines["ship_complete"].to_numpy(bool) & (np.bincount(order, minlength=1)[order] > 1)
+    mates = group >= 0
+    row = np.concatenate([np.flatnonzero(complete), np.flatnonzero(mates)])
+    node = n + np.concatenate([order[complete], len(orders) + group[mates]])
+    size = n + len(orders) + len(groups)
+    graph = coo_matrix((np.ones(len(row)), (row, node)), shape=(size, size))
+    label = connected_components(graph, directed=False)[1][:n]
+    tied = complete | (np.bincount(label, minlength=1)[label] > 1)
+    found = pd.DataFrame({"label": label, "order_id": lines["order_id"].to_numpy(object)})[tied]
+    first = found.groupby("label")["order_id"].min().sort_values(kind="stable")
+    return np.where(tied, pd.Index(first.index).get_indexer(pd.Index(label)), -1), first.to_numpy(object)

@@ -18,7 +18,7 @@ from .executors import run_partitions
 from .kinds import as_lines, future_kinds, no_kinds, protected_groups
 from .law import Law
 from .past import SKU, sku_codes
-from .places import placed_at, service_order
+from .places import bundles, placed_at, service_order
 from .policy import Policies, set_policies
 from .rules import NAMES, Ordering, Rule, first_come, priority, rule_named
 from .service import Service, days_committed, learn_service
@@ -88,30 +88,13 @@ class Outcomes:
         """The law of the day on which each simulated line leaves: with its order where that ships complete."""
         table = self.own_dates.table.copy()
         tied = self.lines["firm_row"].to_numpy() >= 0
-        table[tied] = self._shares(self._tied_days(tied))
+        table[tied] = self._shares(_tied_days(self.lines[tied], self.tally))
         return Law(self.lines[["line_id"]], table, start=1, origin=self.past.day)
 
     @cached_property
     def order_law(self) -> Law:
         """The law of the day on which the last line leaves, of each order with several simulated lines."""
         return Law(self.orders[["order_id"]], self._shares(self.order_days), start=1, origin=self.past.day)
-
-    def _tied_days(self, tied: np.ndarray) -> np.ndarray:
-        """Days on which the lines of ship-complete orders leave [tied × scenarios], each if it goes on waiting.
-
-        It leaves when it is ready and no other line keeps the order: by not being ready and not cancelled.
-        """
-        slot, order = self.lines.loc[tied, "slot"].to_numpy(), self.lines.loc[tied, "firm_row"].to_numpy()
-        release = self.tally.release_day[slot]
-        shape = (int(order.max(initial=-1)) + 1, self.scenarios)
-        last, second, holders = (np.zeros(shape, np.int16) for _ in range(3))
-        np.maximum.at(last, order, release)
-        holds = release == last[order]
-        np.add.at(holders, order, holds)
-        np.maximum.at(second, order, np.where(holds, np.int16(0), release))
-        others = np.where(holds & (holders[order] == 1), second[order], last[order])
-        days: np.ndarray = np.maximum(self.tally.own_day[slot], others)
-        return days
 
     def _shares(self, days: np.ndarray) -> np.ndarray:
         """P(day ≤ d) [rows × 1…horizon] from the days of the scenarios [rows × scenarios]."""
@@ -126,14 +109,42 @@ class Outcomes:
         return Law(self.lines[["line_id"]], table, start=1, origin=self.past.day)
 
 
+def leave_days(lines: pd.DataFrame, tally: kernel.Tally) -> np.ndarray:
+    """Days on which lines with a slot leave [lines × scenarios]: by themselves, or with those they are tied to."""
+    days: np.ndarray = tally.own_day[lines["slot"].to_numpy()].copy()
+    tied = lines["firm_row"].to_numpy() >= 0
+    days[tied] = _tied_days(lines[tied], tally)
+    return days
+
+
+def _tied_days(lines: pd.DataFrame, tally: kernel.Tally) -> np.ndarray:
+    """Days on which lines leave that leave together [lines × scenarios], each if it goes on waiting.
+
+    It leaves when it is ready and no other line keeps the others: by not being ready and not cancelled.
+    """
+    slot, order = lines["slot"].to_numpy(), lines["firm_row"].to_numpy()
+    release = tally.release_day[slot]
+    shape = (int(order.max(initial=-1)) + 1, release.shape[1])
+    last, second, holders = (np.zeros(shape, np.int16) for _ in range(3))
+    np.maximum.at(last, order, release)
+    holds = release == last[order]
+    np.add.at(holders, order, holds)
+    np.maximum.at(second, order, np.where(holds, np.int16(0), release))
+    others = np.where(holds & (holders[order] == 1), second[order], last[order])
+    days: np.ndarray = np.maximum(tally.own_day[slot], others)
+    return days
+
+
 def simulate(
     past: Past, demand: Forecast, supply: Supply, *, rule: str | Ordering | None = None, seed: int | None = None,
     policies: Policies | None = None, service: Service | None = None, paths: np.ndarray | None = None,
+    every_day: bool = False,
 ) -> Outcomes:  # fmt: skip
     """Simulate the queue of every SKU whose stock is known against demand and supply.
 
     rule: one of RULES (default: the configuration's), or an ordering of one's own (docs/rules.md); paths: rows of
-    `past.skus` whose stock is recorded by day.
+    `past.skus` whose stock is recorded by day; every_day: keep the day of each line in each scenario, not only of lines
+    in orders of several.
     Raises: ``UsageError`` for an unknown rule.
     """
     config = past.config
@@ -142,14 +153,14 @@ def simulate(
     asked = demand_from(past, demand)
     policies = policies or set_policies(past, asked, supply.lead_times)
     service = service or learn_service(past)
-    build = _Builder(past, asked, supply, policies, service, served, seed, paths)
+    build = _Builder(past, asked, supply, policies, service, served, seed, paths, every_day)
     problem, cost = build.problem(), build.cost
     tally = build.tally(problem, paths=True)
     run_partitions(lambda a, b: kernel.simulate_components(problem, tally, a, b), cost, config.simulation.jobs)
     short = build.open_only(problem)
     open_only = build.tally(short, paths=False)
     run_partitions(lambda a, b: kernel.simulate_components(short, open_only, a, b), cost, config.simulation.jobs)
-    orders, order_days = build.order_days(tally.own_day)
+    orders, order_days = build.order_days(tally)
     return Outcomes(
         past, asked, supply, policies, service, config, seed, build.lines, problem.line, build.sku_rows, tally,
         open_only, *build.pegs(problem), orders, order_days, build.path_skus,
@@ -162,16 +173,18 @@ class _Builder:
 
     def __init__(
         self, past: Past, demand: Demand, supply: Supply, policies: Policies, service: Service, rule: Rule, seed: int,
-        paths: np.ndarray | None,
+        paths: np.ndarray | None, every_day: bool,
     ) -> None:  # fmt: skip
         self.past, self.demand, self.supply, self.policies, self.service = past, demand, supply, policies, service
-        self.seed, self.rule = seed, rule
+        self.seed, self.rule, self.every_day = seed, rule, every_day
         self.scenarios = past.config.simulation.scenarios
         self.horizon = past.config.simulation.horizon_days
         known = past.stock["on_hand"].notna().to_numpy()
         waiting = past.lines[(past.lines["open_qty"] > 0) & ~past.lines["is_stale"]]
         waiting = waiting.assign(sku=sku_codes(past, waiting))
         waiting = waiting[known[waiting["sku"].to_numpy()]]
+        bundle, self.bundle_ids = bundles(waiting)
+        waiting = waiting.assign(bundle=bundle)
         self._set_components(known, waiting)
         waiting = waiting.assign(component=self.component_of[waiting["sku"]])
         self.groups = protected_groups(past)
@@ -204,11 +217,9 @@ class _Builder:
         return lines.sort_values(["component", "sku", "class", "late"], kind="stable", ignore_index=True)
 
     def _set_components(self, known: np.ndarray, waiting: pd.DataFrame) -> None:
-        """SKUs that ship-complete orders tie together are simulated together; others by themselves."""
-        tied = waiting[waiting["ship_complete"]]
-        several = tied.groupby("order_id")["line_id"].transform("size") > 1
-        tied = tied[several]
-        first = tied.groupby("order_id")["sku"].transform("min").to_numpy()
+        """SKUs that lines leaving together tie are simulated together; others by themselves."""
+        tied = waiting[waiting["bundle"] >= 0]
+        first = tied.groupby("bundle")["sku"].transform("min").to_numpy()
         n = len(known)
         graph = coo_matrix((np.ones(len(tied)), (first, tied["sku"].to_numpy())), shape=(n, n))
         label = connected_components(graph, directed=False)[1]
@@ -222,18 +233,18 @@ class _Builder:
         self.place[self.sku_rows] = np.arange(len(self.sku_rows))
 
     def _set_orders(self) -> None:
-        """Number orders of several lines, and those that ship complete by component."""
+        """Number orders of several lines, and bundles of lines that leave together by component."""
         lines = self.lines
         size = lines.groupby("order_id")["line_id"].transform("size").to_numpy() if len(lines) else np.zeros(0)
         ids = lines.loc[size > 1, "order_id"].drop_duplicates().sort_values()
         self.order_ids = pd.DataFrame({"order_id": ids.to_numpy()})
         lines["order_row"] = np.where(size > 1, pd.Index(ids).get_indexer(lines["order_id"]), -1)
-        complete = (size > 1) & lines["ship_complete"].to_numpy(bool)
-        firm = lines.loc[complete, ["component", "order_id"]].drop_duplicates().sort_values(["component", "order_id"])
+        tied = lines["bundle"].to_numpy() >= 0
+        firm = lines.loc[tied, ["component", "bundle"]].drop_duplicates().sort_values(["component", "bundle"])
         self.firm_component = firm["component"].to_numpy()
-        lines["firm_row"] = np.where(complete, pd.Index(firm["order_id"]).get_indexer(lines["order_id"]), -1)
-        self.slots = np.cumsum(size > 1) - 1
-        lines["slot"] = np.where(size > 1, self.slots, -1)
+        lines["firm_row"] = np.where(tied, pd.Index(firm["bundle"]).get_indexer(pd.Index(lines["bundle"])), -1)
+        kept = (size > 1) | tied | self.every_day
+        lines["slot"] = np.where(kept, np.cumsum(kept) - 1, -1)
 
     def _set_purchases(self) -> None:
         rows = self.supply.purchases
@@ -383,9 +394,10 @@ class _Builder:
     def _handling(self) -> np.ndarray:
         """Working days from commitment to departure [lines × scenarios], less those already spent."""
         lines = self.lines
-        # the lines of a ship-complete order leave together: one handling time, begun when the last is ready
+        # lines that leave together have handling time, begun when the last is ready
         firm = lines["firm_row"].to_numpy()
-        entity = lines["order_id"].where(firm >= 0, lines["line_id"])
+        entity = lines["line_id"].to_numpy(object).copy()
+        entity[firm >= 0] = self.bundle_ids[lines["bundle"].to_numpy()[firm >= 0]]
         together = np.where(firm >= 0, firm, -1 - np.arange(len(lines)))
         spent = lines["spent"].groupby(together).transform("min").to_numpy()
         place = pd.Index(self.service.locations).get_indexer(lines["location_id"])
@@ -451,11 +463,12 @@ class _Builder:
             np.zeros((0, self.scenarios, 4)),
         )
 
-    def order_days(self, own_day: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+    def order_days(self, tally: kernel.Tally) -> tuple[pd.DataFrame, np.ndarray]:
         """The day on which the last line of each order of several leaves, by scenario."""
         out = np.zeros((len(self.order_ids), self.scenarios), np.int16)
-        rows = self.lines.loc[self.lines["slot"] >= 0, "order_row"].to_numpy()
-        np.maximum.at(out, rows, own_day)
+        mine = self.lines[self.lines["slot"] >= 0]
+        several = mine["order_row"].to_numpy() >= 0
+        np.maximum.at(out, mine["order_row"].to_numpy()[several], leave_days(mine, tally)[several])
         return self.order_ids, out
 
 

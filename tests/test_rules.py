@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+import numba
 import numpy as np
 import pandas as pd
 import pytest
@@ -118,9 +119,37 @@ def test_a_rule_of_ones_own_is_the_rule_that_says_the_same():
     for x, y in zip(a.tally, b.tally, strict=True):
         assert (x == y).all()
     for bad, told in ((lambda x: x.open_qty[:1], "shape"), (lambda x: x.promised, "finite"),
-                      (lambda x: x.wanted % 7, "straight line"), (lambda x, y: x, "a function of lines")):  # fmt: skip
+                      (lambda x: x.wanted % 7, "straight line"), (lambda x, y, z: x, "a function of")):  # fmt: skip
         with pytest.raises(bf.BackorderForecastError, match=told):
             outcomes(data, bad)
+
+
+def in_proportion(claims, available):
+    return claims * available / claims.sum()
+
+
+@pytest.mark.parametrize("mine", [in_proportion, numba.njit(in_proportion)])
+def test_a_sharing_of_ones_own_is_the_one_that_says_the_same(mine):
+    data = company(history=60, on_hand=7.0)
+    a, b = outcomes(data, mine), outcomes(data, "proportional")
+    assert all((x == y).all() for x, y in zip(a.tally, b.tally, strict=True))
+    pd.testing.assert_frame_equal(bf.line_eta(a), bf.line_eta(b))
+    assert a.rule == "in_proportion"
+    assert a.tally.risk["short_units"].sum() > 0
+
+
+def test_a_sharing_of_ones_own_gives_no_more_than_is_asked_and_is_there():
+    greedy = rule_named(lambda claims, available: claims * 0 + 1e9)
+    assert greedy.shares(np.array([3.0, 4.0, 5.0]), 8.0, 1.0).tolist() == [3, 4, 1]
+    mean = rule_named(lambda claims, available: -claims)
+    assert mean.shares(np.array([3.0, 4.0]), 5.0, 1.0).tolist() == [0, 0]
+    half = rule_named(lambda claims, available: claims / 2)
+    assert half.shares(np.array([3.0, 4.0]), 5.0, 1.0).tolist() == [1, 2]
+    assert half.shares(np.array([3.0, 4.0]), 7.0, 1.0).tolist() == [3, 4]  # enough for all: it is not asked
+    for bad, told in ((lambda x, y: x[:1], "one finite number"), (lambda x, y: x / 0 * 0, "one finite number"),
+                      (lambda x, y: nowhere, "NameError")):  # noqa: F821  # fmt: skip
+        with pytest.raises(bf.BackorderForecastError, match=told), np.errstate(all="ignore"):
+            outcomes(company(history=60), bad)
 
 
 def test_every_rule_meets_the_same_demand_and_supply():

@@ -13,7 +13,7 @@ from .errors import UsageError
 from .kinds import as_lines
 from .policy import Policies, set_policies
 from .queue import Outcomes, leave_days, simulate
-from .rules import Ordering
+from .rules import AnyRule
 from .service import Service, learn_service
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _WITHIN = (7, 28)
 
 
 def compare_rules(
-    past: Past, demand: Forecast, supply: Supply, rules: Sequence[str | Ordering] = USUAL, *, seed: int | None = None,
+    past: Past, demand: Forecast, supply: Supply, rules: Sequence[AnyRule] = USUAL, *, seed: int | None = None,
     policies: Policies | None = None, service: Service | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Simulate the waiting lines under each rule, scenario by scenario alike.

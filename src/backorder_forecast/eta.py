@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 
 from .core.queue_kernel import NONE, PLANNED, STOCK
-from .core.sharing import shares
 from .law import Law, days_to_dates
 from .queue import leave_days
-from .rules import SHARINGS
 from .tables import TEXT, check_output
 
 if TYPE_CHECKING:
@@ -82,7 +80,7 @@ def _places(outcomes: Outcomes) -> pd.DataFrame:
     need = np.where(joined, lines["open_qty"].to_numpy(), 0.0)
     ahead = pd.Series(need).groupby(lines["sku"].to_numpy()).cumsum().to_numpy() - need
     ready = np.clip(np.maximum(stock, 0.0) - ahead, 0.0, need)
-    if outcomes.rule in SHARINGS:
+    if outcomes.served.sharing:
         ready = _shares(outcomes, need, np.maximum(stock, 0.0))
     return pd.DataFrame(
         {
@@ -99,7 +97,7 @@ def _shares(outcomes: Outcomes, need: np.ndarray, stock: np.ndarray) -> np.ndarr
     for a, b in pairwise(edges):
         if stock[a] > 0.0:
             unit = float(outcomes.demand.unit[sku[a]])
-            ready[a:b] = shares(need[a:b], float(stock[a]), SHARINGS[outcomes.rule], unit)
+            ready[a:b] = outcomes.served.shares(need[a:b], float(stock[a]), unit)
     return ready
 
 

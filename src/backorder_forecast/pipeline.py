@@ -18,7 +18,6 @@ from .past import Past, rebuild, sku_codes
 from .policy import set_policies
 from .queue import Outcomes, simulate
 from .result import Run
-from .rules import SHARINGS
 from .service import learn_service
 from .supply import forecast_supply
 
@@ -153,7 +152,7 @@ class _Told:
                 policies["service_measure"] == "wait"
             ).any(),
             f"protected_stock is not looked at where stock is shared (queue.rule = {outcomes.rule!r})": (
-                outcomes.rule in SHARINGS and len(self.past.tables["protected_stock"])
+                outcomes.served.sharing and len(self.past.tables["protected_stock"])
             ),
             "group_rule other than 'independent' and 'together' is not simulated": (
                 ~self.past.lines["group_rule"].dropna().isin(["independent", "together"])

@@ -20,7 +20,7 @@ from .law import Law
 from .past import SKU, sku_codes
 from .places import bundles, placed_at, service_order
 from .policy import Policies, set_policies
-from .rules import NAMES, Ordering, Rule, first_come, priority, rule_named
+from .rules import NAMES, AnyRule, Rule, first_come, priority, rule_named
 from .service import Service, days_committed, learn_service
 from .streams import keys, text_hashes
 from .supply import Supply
@@ -61,7 +61,12 @@ class Outcomes:
     orders: pd.DataFrame
     order_days: np.ndarray
     path_skus: np.ndarray
-    rule: str = "priority"
+    served: Rule
+
+    @property
+    def rule(self) -> str:
+        """The rule's name."""
+        return self.served.name
 
     @property
     def scenarios(self) -> int:
@@ -136,13 +141,13 @@ def _tied_days(lines: pd.DataFrame, tally: kernel.Tally) -> np.ndarray:
 
 
 def simulate(
-    past: Past, demand: Forecast, supply: Supply, *, rule: str | Ordering | None = None, seed: int | None = None,
+    past: Past, demand: Forecast, supply: Supply, *, rule: AnyRule | None = None, seed: int | None = None,
     policies: Policies | None = None, service: Service | None = None, paths: np.ndarray | None = None,
     every_day: bool = False,
 ) -> Outcomes:  # fmt: skip
     """Simulate the queue of every SKU whose stock is known against demand and supply.
 
-    rule: one of RULES (default: the configuration's), or an ordering of one's own (docs/rules.md); paths: rows of
+    rule: one of RULES (default: the configuration's), or one's own (docs/rules.md); paths: rows of
     `past.skus` whose stock is recorded by day; every_day: keep the day of each line in each scenario, not only of lines
     in orders of several.
     Raises: ``UsageError`` for an unknown rule.
@@ -160,11 +165,13 @@ def simulate(
     short = build.open_only(problem)
     open_only = build.tally(short, paths=False)
     run_partitions(lambda a, b: kernel.simulate_components(short, open_only, a, b), cost, config.simulation.jobs)
+    if served.own:
+        served.own.check()
     orders, order_days = build.order_days(tally)
     return Outcomes(
         past, asked, supply, policies, service, config, seed, build.lines, problem.line, build.sku_rows, tally,
         open_only, *build.pegs(problem), orders, order_days, build.path_skus,
-        served.name,
+        served,
     )  # fmt: skip
 
 
@@ -199,18 +206,18 @@ class _Builder:
 
     def _set_rule(self, waiting: pd.DataFrame) -> None:
         """Whether classes one after the other, as demand has them, are all that the rule asks for."""
-        classes, sharing = self.demand.classes, self.rule.engine != kernel.BY_KEY
+        classes = self.demand.classes
         known = (self.rule.key is priority and waiting["priority"].isin(classes).all()) or (
             self.rule.key is first_come and len(classes) == 1
         )
-        self.by_class = bool(known) and not sharing and not self.groups.count
+        self.by_class = bool(known) and not self.rule.sharing and not self.groups.count
         self.kinds = no_kinds(len(self.past.skus))
         if not self.by_class:
             self.kinds = future_kinds(self.past, self.rule.key, self.groups)
 
     def _committed_first(self, lines: pd.DataFrame) -> pd.DataFrame:
         """What was committed to a line and has not left yet is not given to others, whoever comes."""
-        spent = days_committed(self.past, self.service, lines, shared=self.rule.engine != kernel.BY_KEY)
+        spent = days_committed(self.past, self.service, lines, shared=self.rule.sharing)
         first = lines["class"].min() if self.by_class else kernel.SET_ASIDE
         lines = lines.assign(spent=spent, late=spent == 0)
         lines["class"] = lines["class"].where(lines["late"], first)
@@ -292,7 +299,7 @@ class _Builder:
             np.ascontiguousarray(self.supply.draws(self.scenarios, self.seed)[self.po_rows]), self._new_lead(),
             calendar, working_days, self._receive_on(), component,
             np.bincount(self.lines["firm_row"][self.lines["firm_row"] >= 0], minlength=len(self.firm_component)),
-            self._risk_days(), kernel.BY_CLASS if self.by_class else self.rule.engine,
+            self._risk_days(), kernel.BY_CLASS if self.by_class else self.rule.engine, self.rule.address,
             np.ascontiguousarray(self.kinds.cum[rows]), np.ascontiguousarray(self.kinds.key[rows]),
             np.ascontiguousarray(self.kinds.step[rows]), self.kinds.group, protected, self.groups.count, self.horizon,
             self.scenarios, (day.day_of_week + 1) % 7, day.toordinal() + 1, True,

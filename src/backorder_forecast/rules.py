@@ -22,8 +22,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .core.queue_layout import BY_KEY, EQUAL_LOSSES, MAX_MIN, PROPORTIONAL
+from .core.queue_layout import BY_KEY, EQUAL_LOSSES, MAX_MIN, OWN_SHARES, PROPORTIONAL
+from .core.sharing import shares
 from .errors import UsageError, did_you_mean
+from .own_shares import OwnShares, Sharing, own_shares
 
 LAST = 1e9  # the key of lines without what the rule asks for: served after all others
 
@@ -57,6 +59,7 @@ class Lines(NamedTuple):
 
 
 Ordering = Callable[[Lines], np.ndarray]
+AnyRule = str | Ordering | Sharing
 
 
 def first_come(lines: Lines) -> np.ndarray:
@@ -117,14 +120,37 @@ class Rule:
     name: str
     engine: int
     key: Ordering
+    own: OwnShares | None = None
+
+    @property
+    def sharing(self) -> bool:
+        """Whether what is there is shared."""
+        return self.engine != BY_KEY
+
+    @property
+    def address(self) -> int:
+        """Of the user's own sharing; 0: there is none."""
+        return self.own.address if self.own else 0
+
+    def shares(self, claims: np.ndarray, available: float, unit: float) -> np.ndarray:
+        """What each claim gets of what is available, under a sharing."""
+        found = shares(claims, available, self.engine, unit, self.address)
+        if self.own:
+            self.own.check()
+        return found
 
 
-def rule_named(rule: str | Ordering) -> Rule:
-    """The rule of a name, or a user's own ordering. Raises: ``UsageError`` for anything else."""
+def rule_named(rule: AnyRule) -> Rule:
+    """The rule of a name, or a user's own ordering or sharing. Raises: ``UsageError`` for anything else."""
     if callable(rule):
-        if len(inspect.signature(getattr(rule, "py_func", rule)).parameters) != 1:
-            raise UsageError("a rule of one's own is a function of lines (rules.Lines) that returns a key for each")
-        return Rule(getattr(rule, "__name__", "own"), BY_KEY, _checked(rule))
+        arguments = len(inspect.signature(getattr(rule, "py_func", rule)).parameters)
+        name = getattr(rule, "__name__", "own")
+        if arguments == 1:
+            return Rule(name, BY_KEY, _checked(rule))  # type: ignore[arg-type]
+        if arguments == 2:
+            return Rule(name, OWN_SHARES, first_come, own_shares(rule))  # type: ignore[arg-type]
+        raise UsageError("a rule of one's own is a function of lines that gives a key for each (rules.Lines), or of "
+                         "claims and what is available that gives units for each claim")  # fmt: skip
     if rule in ORDERINGS:
         return Rule(rule, BY_KEY, ORDERINGS[rule])
     if rule in SHARINGS:

@@ -14,7 +14,7 @@ STOCK, PLANNED, NONE, FIRST_PURCHASE = 0, 1, 2, 3
 
 NO_POLICY, RQ, SS, BASE_STOCK = 0, 1, 2, 3
 
-BY_CLASS, BY_KEY, PROPORTIONAL, MAX_MIN, EQUAL_LOSSES = 0, 1, 2, 3, 4
+BY_CLASS, BY_KEY, PROPORTIONAL, MAX_MIN, EQUAL_LOSSES, OWN_SHARES = 0, 1, 2, 3, 4, 5
 """How waiting lines are served: class after class, each by wanted day; by a key of lines; or by shares of what is there
 (:mod:`.sharing`)."""
 
@@ -136,6 +136,7 @@ class Problem(NamedTuple):
     order_lines: np.ndarray  # i8 [ship-complete orders]: open lines of each
     risk_days: np.ndarray  # i8 [R], ascending
     rule: int  # BY_CLASS, BY_KEY, or a sharing
+    own_shares: int  # address of the user's function where the rule is OWN_SHARES, see :mod:`.sharing`
     kind_cum: np.ndarray  # f8 [n, L]: cumulative share of L kinds of lines in future demand; L = 0 where BY_CLASS
     kind_key: np.ndarray  # f8 [n, L]: the key of a kind, were it wanted on day 0
     kind_step: np.ndarray  # f8 [n, L]: how much later the key is for each day later
@@ -207,6 +208,8 @@ class State(NamedTuple):
     order_wait: np.ndarray  # i8 [orders]: lines, not cancelled, that are not ready
     listed: np.ndarray  # i8 [1]: arrivals listed
     claim: np.ndarray  # CLAIM [lines + L × days]: those who share what is there today
+    asked: np.ndarray  # f8 [as many]: their claims, for the user's function
+    given: np.ndarray  # f8 [as many]: and what it gives
     floor: np.ndarray  # f8 [G]: units that each group may not draw today
 
 
@@ -217,6 +220,7 @@ def new_state(p: Problem, start: int, stop: int) -> State:
     first, last = p.component["sku"][start:stop], p.component["sku"][start + 1 : stop + 1]
     n = int((last - first).max())
     lines = int((p.sku["line_to"][last - 1] - p.sku["line_from"][first]).max())
+    claims = int(lines + lanes * days if p.rule >= PROPORTIONAL else 1)
     purchases = int((p.sku["po_to"][last - 1] - p.sku["po_from"][first]).max())
     orders = int(np.diff(p.component["order"][start : stop + 1]).max())
     return State(
@@ -232,7 +236,9 @@ def new_state(p: Problem, start: int, stop: int) -> State:
         np.zeros((n, p.risk_days.size)),
         np.zeros(orders, np.int64),
         np.zeros(1, np.int64),
-        np.zeros(lines + lanes * days if p.rule >= PROPORTIONAL else 1, CLAIM),
+        np.zeros(claims, CLAIM),
+        np.zeros(claims),
+        np.zeros(claims),
         np.zeros(max(p.groups, 1)),
     )
 
@@ -248,7 +254,7 @@ def smallest() -> tuple[Problem, Tally, State]:
         one("f8"), one("f8", 2), one("f8"), one("f8"), one(LINE_DRAW, 2),
         one("f8"), one(PURCHASE_DRAW, 2), one("f8", 2), one(CALENDAR, 2), one("i8", 2), one("i8"), one(COMPONENT),
         one("i8"),
-        one("i8"), 0, one("f8", 2), one("f8", 2), one("f8", 2), one("i8"), one(PROTECT), 0, 1, 1, 0, 1, True,
+        one("i8"), 0, 0, one("f8", 2), one("f8", 2), one("f8", 2), one("i8"), one(PROTECT), 0, 1, 1, 0, 1, True,
     )  # fmt: skip
     tally = Tally(
         one(LINE_DAY, 2), one("i2", 2), one("i2", 2), one("i8"), one("i8"), one(RISK, 2), one("i8", 2), one("i8", 2),

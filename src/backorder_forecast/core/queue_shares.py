@@ -19,7 +19,7 @@ def allocate_shares(
     """Share what is free today; on a day off only lines of ship-complete orders take something, and become firm."""
     n, taken, free = _gather(p, s, t, i, g, line0, order0, day, k, commits)
     _award_ghosts(p, s, g, line0, n, free, commits)
-    share(s.claim, n, free, p.sku[g].unit, p.rule)
+    share(s.claim, s.asked, s.given, n, free, p.sku[g].unit, p.rule, p.own_shares)
     pot, whole = 0.0, False
     for m in range(n):
         who, award = s.claim[m].who, s.claim[m].award
@@ -74,7 +74,7 @@ def _award_ghosts(p: Problem, s: State, g: int, line0: int, n: int, free: float,
             s.line[who - line0].turn = 0.0
             if commits or p.line[who].order >= 0:
                 s.claim[m].units = s.line[who - line0].left - s.line[who - line0].virtual
-                share(s.claim, n, free, p.sku[g].unit, p.rule)
+                share(s.claim, s.asked, s.given, n, free, p.sku[g].unit, p.rule, p.own_shares)
                 s.line[who - line0].turn = s.claim[m].award
                 s.claim[m].units = 0.0
 

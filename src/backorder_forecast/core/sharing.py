@@ -5,12 +5,15 @@ whole by largest remainder (Hamilton's method); of equal remainders the first in
 """
 
 import math
+from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.extending import intrinsic
 
 from ._compile import kernel
-from .queue_layout import CLAIM, EQUAL_LOSSES, MAX_MIN, PROPORTIONAL
+from .queue_layout import CLAIM, EQUAL_LOSSES, MAX_MIN, OWN_SHARES, PROPORTIONAL
 
 _STEPS = 1_000_000_000.0  # remainders are told apart to this fraction of a unit
 
@@ -64,11 +67,46 @@ def _due(claim: float, level: float, rule: int) -> float:
     return max(claim - level, 0.0)
 
 
+@intrinsic
+def _ask(context: Any, address: Any, asked: Any, n: Any, available: Any, given: Any) -> Any:
+    """Call the function at an address: void(double *claims, int64 n, double available, double *units)."""
+    signature = numba.void(numba.int64, asked, numba.int64, numba.float64, given)
+
+    def call(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        numbers, real = ir.DoubleType().as_pointer(), ir.DoubleType()
+        kind = ir.FunctionType(ir.VoidType(), [numbers, ir.IntType(64), real, numbers])
+        asked, given = (context.make_array(signature.args[i])(context, builder, args[i]).data for i in (1, 4))
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [asked, args[2], args[3], given])
+        return context.get_dummy_value()
+
+    return signature, call
+
+
 @kernel(allocates=False)
-def share(claims: np.ndarray, n: int, available: float, unit: float, rule: int) -> None:
+def _ask_own(
+    claims: np.ndarray, asked: np.ndarray, given: np.ndarray, n: int, available: float, address: int
+) -> float:
+    """What the user's function gives to each claim, no more than asked and than there is; returns the sum."""
+    for m in range(n):
+        asked[m], given[m] = claims[m].units, 0.0
+    _ask(address, asked, n, available, given)
+    total = 0.0
+    for m in range(n):
+        units = min(given[m], claims[m].units, available - total)
+        given[m] = units if units > 0.0 else 0.0  # neither less than nothing nor not a number
+        total += given[m]
+    return total
+
+
+@kernel(allocates=False)
+def share(
+    claims: np.ndarray, asked: np.ndarray, given: np.ndarray, n: int, available: float, unit: float, rule: int,
+    address: int,
+) -> None:  # fmt: skip
     """Write the award of each of the first n claims: whole multiples of `unit`, never more than is claimed.
 
-    Together they are what there is, in whole units, or all that is claimed.
+    Together they are what there is, in whole units, or all that is claimed. asked, given: room for the user's function
+    at `address`, which is asked where the rule is OWN_SHARES and may leave some for tomorrow.
     """
     total = 0.0
     for m in range(n):
@@ -77,15 +115,16 @@ def share(claims: np.ndarray, n: int, available: float, unit: float, rule: int) 
         for m in range(n):
             claims[m].award = claims[m].units
         return
-    level = _level(claims, n, total, available, rule)
-    given = 0.0
+    own = rule == OWN_SHARES
+    level = 0.0 if own else _level(claims, n, total, available, rule)
+    spare = math.floor((_ask_own(claims, asked, given, n, available, address) if own else available) / unit + 1e-9)
     for m in range(n):
-        due = _due(claims[m].units, level, rule) / unit
+        due = (given[m] if own else _due(claims[m].units, level, rule)) / unit
         whole = math.floor(due + 1e-9)
         claims[m].award = whole * unit
         claims[m].rest = int(max(due - whole, 0.0) * _STEPS + 0.5)
-        given += whole
-    _largest_remainders(claims, n, math.floor(available / unit + 1e-9) - given, unit)
+        spare -= whole
+    _largest_remainders(claims, n, spare, unit)
 
 
 @kernel(allocates=False)
@@ -115,13 +154,20 @@ def _largest_remainders(claims: np.ndarray, n: int, units: float, unit: float) -
             claims[m].award = min(claims[m].award + unit, claims[m].units)
 
 
-@kernel(numba.void(numba.typeof(np.zeros(1, CLAIM)), numba.float64, numba.float64, numba.int64), allocates=False)
-def _share_all(claims: np.ndarray, available: float, unit: float, rule: int) -> None:
-    share(claims, claims.size, available, unit, rule)
+_CLAIMS, _UNITS = numba.typeof(np.zeros(1, CLAIM)), numba.float64[::1]
 
 
-def shares(claims: np.ndarray, available: float, rule: int, unit: float = 1.0) -> np.ndarray:
-    """What each claim gets (claims and result f8 [m], in units; rule: PROPORTIONAL, MAX_MIN or EQUAL_LOSSES).
+@kernel(
+    numba.void(_CLAIMS, _UNITS, _UNITS, numba.float64, numba.float64, numba.int64, numba.int64), allocates=False
+)  # fmt: skip
+def _share_all(
+    claims: np.ndarray, asked: np.ndarray, given: np.ndarray, available: float, unit: float, rule: int, address: int
+) -> None:
+    share(claims, asked, given, claims.size, available, unit, rule, address)
+
+
+def shares(claims: np.ndarray, available: float, rule: int, unit: float = 1.0, address: int = 0) -> np.ndarray:
+    """What each claim gets (claims and result f8 [m], in units; rule: PROPORTIONAL, MAX_MIN, EQUAL_LOSSES, OWN_SHARES).
 
     >>> shares(np.array([10.0, 40.0, 80.0]), 100.0, PROPORTIONAL)
     array([ 8., 31., 61.])
@@ -130,8 +176,8 @@ def shares(claims: np.ndarray, available: float, rule: int, unit: float = 1.0) -
     """
     rows = np.zeros(len(claims), CLAIM)
     rows["units"] = claims
-    _share_all(rows, available, unit, rule)
+    _share_all(rows, np.zeros(len(claims)), np.zeros(len(claims)), available, unit, rule, address)
     return np.asarray(rows["award"])
 
 
-__all__ = ["EQUAL_LOSSES", "MAX_MIN", "PROPORTIONAL", "share", "shares"]
+__all__ = ["EQUAL_LOSSES", "MAX_MIN", "OWN_SHARES", "PROPORTIONAL", "share", "shares"]

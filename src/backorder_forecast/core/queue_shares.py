@@ -18,8 +18,7 @@ def allocate_shares(
 ) -> None:  # fmt: skip
     """Share what is free today; on a day off only lines of ship-complete orders take something, and become firm."""
     n, taken, free = _gather(p, s, t, i, g, line0, order0, day, k, commits)
-    _award_ghosts(p, s, g, line0, n, free, commits)
-    share(s.claim, s.asked, s.given, n, free, p.sku[g].unit, p.rule, p.own_shares)
+    _award(p, s, g, line0, n, free, commits)
     pot, whole = 0.0, False
     for m in range(n):
         who, award = s.claim[m].who, s.claim[m].award
@@ -66,17 +65,21 @@ def _gather(
 
 
 @kernel(allocates=False)
-def _award_ghosts(p: Problem, s: State, g: int, line0: int, n: int, free: float, commits: bool) -> None:
-    """What each ghost would get today, it alone claiming beside the others: kept in its `turn`."""
-    for m in range(n):
-        who = s.claim[m].who
-        if who >= 0 and s.line[who - line0].status == GHOST:
+def _award(p: Problem, s: State, g: int, line0: int, n: int, free: float, commits: bool) -> None:
+    """Share: first for each ghost, it alone claiming beside the others (kept in its `turn`), last without them."""
+    for m in range(n + 1):
+        who = s.claim[m].who if m < n else -1
+        ghost = who >= 0 and s.line[who - line0].status == GHOST
+        if ghost:
             s.line[who - line0].turn = 0.0
-            if commits or p.line[who].order >= 0:
-                s.claim[m].units = s.line[who - line0].left - s.line[who - line0].virtual
-                share(s.claim, s.asked, s.given, n, free, p.sku[g].unit, p.rule, p.own_shares)
-                s.line[who - line0].turn = s.claim[m].award
-                s.claim[m].units = 0.0
+            if not commits and p.line[who].order < 0:
+                continue
+            s.claim[m].units = s.line[who - line0].left - s.line[who - line0].virtual
+        if ghost or m == n:
+            share(s.claim, s.asked, s.given, n, free, p.sku[g].unit, p.rule, p.own_shares)
+        if ghost:
+            s.line[who - line0].turn = s.claim[m].award
+            s.claim[m].units = 0.0
 
 
 @kernel(allocates=False)

@@ -10,6 +10,7 @@ import backorder_forecast as bf
 from backorder_forecast.core.queue_kernel import NO_POLICY, PLANNED
 from backorder_forecast.exact import exact_dates, received_parts
 from backorder_forecast.policy import set_policies
+from backorder_forecast.rules import rule_named
 from backorder_forecast.service import learn_service
 
 DAY, SCENARIOS, HORIZON = "2026-06-30", 4000, 120
@@ -100,6 +101,22 @@ def test_nobody_ahead_may_leave(open_supply_only):
     assert 0 < len(rows) < len(open_supply_only.exact.rows)
     mine = lines.iloc[rows]
     assert (mine[mine.duplicated("sku", keep="last")]["spent"] > 0).all()
+
+
+def test_nobody_ahead_may_lose_patience_by_a_day_and_no_line_has_a_least_piece(open_supply_only):
+    lines, known = open_supply_only.lines, open_supply_only.exact.rows
+    several = lines.iloc[known][lines.iloc[known].duplicated("sku", keep="last")]
+    first = several[several["spent"] == 0].index[0]
+    mine = {int(lines.loc[first, "sku"])}
+    for column in ("max_wait_days", "min_ship_qty"):
+        asked = lines.assign(**{column: lines[column].mask(lines.index == first, 3.0)})
+        rows = exact_dates(replace(open_supply_only, lines=asked)).rows
+        assert set(lines["sku"].iloc[known]) - set(lines["sku"].iloc[rows]) == mine
+
+
+@pytest.mark.parametrize("name", ["smallest", "requested", "max_min"])
+def test_only_where_lines_are_served_in_turn(open_supply_only, name):
+    assert not len(exact_dates(replace(open_supply_only, served=rule_named(name))).rows)
 
 
 def test_no_line_in_an_order_with_others_and_none_that_is_wanted_later(open_supply_only):

@@ -9,6 +9,7 @@ import pytest
 import backorder_forecast as bf
 from backorder_forecast.core.queue_kernel import NO_POLICY, PLANNED
 from backorder_forecast.exact import exact_dates, received_parts
+from backorder_forecast.past import sku_codes
 from backorder_forecast.policy import set_policies
 from backorder_forecast.service import learn_service
 
@@ -100,6 +101,18 @@ def test_nobody_ahead_may_leave(open_supply_only):
     assert 0 < len(rows) < len(open_supply_only.exact.rows)
     mine = lines.iloc[rows]
     assert (mine[mine.duplicated("sku", keep="last")]["spent"] > 0).all()
+
+
+def test_purchases_of_a_supplier_that_are_late_together_have_no_exact_law(open_supply_only):
+    supply, lines = open_supply_only.supply, open_supply_only.lines
+    found = {}
+    for alike in (0.0, 0.3):
+        lead_times = replace(supply.lead_times, alike=alike)
+        outcomes = replace(open_supply_only, supply=replace(supply, lead_times=lead_times))
+        found[alike] = set(lines["sku"].iloc[exact_dates(outcomes).rows])
+    bought = supply.purchases.assign(sku=sku_codes(open_supply_only.past, supply.purchases))
+    several = set(bought.loc[bought.duplicated(["sku", "supplier_id"]), "sku"])
+    assert found[0.3] == found[0.0] - several != found[0.0]
 
 
 def test_no_line_in_an_order_with_others_and_none_that_is_wanted_later(open_supply_only):

@@ -8,6 +8,7 @@ from scipy import stats
 
 from backorder_forecast.methods.boosted import MULTIPLIERS, sizes
 from backorder_forecast.methods.censored import Censored, complete
+from backorder_forecast.methods.drivers import Drivers
 from backorder_forecast.methods.exposure import Exposure
 from backorder_forecast.methods.fit import fit_panel, model_names
 from backorder_forecast.methods.history import History
@@ -366,6 +367,16 @@ def test_boosted_levels_know_how_unsure_they_are():
     assert near_more == pytest.approx(0.5, abs=0.1)
 
 
+def test_boosted_levels_do_with_drivers_of_which_nothing_is_known():
+    units, coming = pulsing(16, np.random.default_rng(16))
+    past, axis = history(units), days(units.shape[1])
+    values = np.full((1, len(units), units.shape[1] + 14), np.nan)
+    values[0, 0, :50] = 1.0  # of one item, long ago
+    panel = Panel(past, axis, one_group(past), Drivers(("price",), values, (True,)))
+    found = fit_panel(panel, 14, np.array([7.0, 14.0, 28.0, np.inf]), challenger=True)
+    assert found.law.levels @ SHARES == pytest.approx(coming, rel=0.15)
+
+
 def test_boosted_levels_want_a_history_to_learn_from():
     units, _ = pulsing(9, np.random.default_rng(14))
     found = challenged(units)
@@ -394,6 +405,20 @@ def test_hidden_demand_is_expected_not_left_out(ratio):
     # of what is expected beyond sales only the lost share counts
     half = complete(past, Censored(item, 299 - period, np.full(len(item), 0.5)), axis, one_group(past))
     assert past.sums(300).sum() < half.sums(300).sum() < done.sums(300).sum()
+
+
+def test_hidden_demand_of_busy_weeks_is_told_by_what_is_around_it():
+    """One month in five is busy, and stock runs out in it: a steady level would fill in a third of what is missing."""
+    rng = np.random.default_rng(15)
+    level = np.repeat(np.where(rng.random((150, 10)) < 0.2, 12.0, 2.0), 30, axis=1)
+    wanted = rng.poisson(level)
+    out = (level > 5.0) & (rng.random(level.shape) < 0.4)
+    past, (item, period) = history(np.where(out, 0, wanted)), np.nonzero(out)
+    axis = Periods(300, np.zeros(306, np.int64), np.zeros(306), 365.25)
+    done = complete(past, Censored(item, 299 - period, np.ones(len(item))), axis, one_group(past))
+    missing = wanted.sum() - past.sums(300).sum()
+    assert missing > 0.2 * wanted.sum()
+    assert 0.65 < (done.sums(300).sum() - past.sums(300).sum()) / missing < 1.0
 
 
 def test_censored_periods_keep_what_was_sold():

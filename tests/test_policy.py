@@ -42,7 +42,7 @@ def lead_times_of(*pmfs, pairs=None):
     width = max(len(x) for x in pmfs)
     laws = np.array([np.cumsum(np.pad(x, (0, width - len(x)))) for x in map(np.asarray, pmfs)], float)
 
-    def rows(supplier, item):
+    def rows(supplier, item, location):
         return np.arange(len(item)) % len(pmfs) if pairs is None else np.array([pairs[x] for x in supplier])
 
     return SimpleNamespace(received_laws=laws, laws=laws, purchases=np.zeros(1), rows=rows)
@@ -196,7 +196,7 @@ def test_nothing_is_ordered_of_what_ended_or_where_no_lead_time_is_known():
     frame = set_policies(past, demand_of(np.ones(3), 2.0), lead_times_of(after(5))).frame
     assert frame.can_order.tolist() == [False, True, True]
     assert frame.kind.tolist() == [NO_POLICY, RQ, RQ]
-    never = SimpleNamespace(purchases=np.zeros(0), rows=lambda supplier, item: np.zeros(len(item), np.int64))
+    never = SimpleNamespace(purchases=np.zeros(0), rows=lambda supplier, item, place: np.zeros(len(item), np.int64))
     stated = policies_of([{"item_id": "i001", "planned_lead_time_days": 12.0}])
     found = set_policies(past_of(3, policies=stated), demand_of(np.ones(3), 2.0), never)
     assert found.frame.can_order.tolist() == [False, True, False]

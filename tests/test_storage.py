@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -90,6 +91,11 @@ def test_manifest_says_how_the_run_came_about(tmp_path: Path) -> None:
     assert manifest["versions"].keys() >= {"backorder_forecast", "numpy", "pandas"}
     assert manifest["inputs"][0]["rows"] == 12
     assert manifest["tables"]["line_eta"] == 8
+    folder = tmp_path / "2026-06-30"
+    on_disk = sorted(f"state/{path.name}" for path in (folder / "state").iterdir())
+    assert sorted(manifest["state"]) == on_disk
+    for name, told in manifest["state"].items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == told
     assert manifest["notes"]
     assert manifest["timings"]["queue"] == 0.4
 

@@ -222,7 +222,7 @@ class Demand(Section):
         default=False,
         description="Whether a level corrected by gradient-boosted trees over all items may enter the mixture of "
         "'auto', by the same held-out sums. It costs some seconds, and wants ten spans of `lead_days` (of the horizon "
-        "in `forecast_panel`) of history. false: off.",
+        "in `forecast_panel`) of history of some hundred items. false: off.",
     )
     lead_days: Days = Field(
         default=28, description="Days over whose held-out sums the models are weighed; about a lead time and a review."
@@ -239,10 +239,38 @@ class LeadTime(Section):
     max_days: Days = Field(default=730, description="Longest duration (days) that is told apart.")
     history_days: Days = Field(default=1460, description="Days of purchases used. 100000: all.")
     half_life_days: Days | None = Field(
-        default=730, description="Age (days) at which a purchase counts half. None: all count alike."
+        default=None, description="Age (days) at which a purchase counts half. None: all count alike."
     )
     clock: Literal["ordered_at", "confirmed_at"] = Field(
         default="ordered_at", description="From when a purchase is timed."
+    )
+    slow_change: bool = Field(
+        default=True, description="Whether a supplier's lead times may drift and be late together. false: steady."
+    )
+    rehearsals: int = Field(
+        ge=0,
+        default=6,
+        description="Past days, 28 apart, on which what was then open is forecast again, for the settings below. "
+        "0: none.",
+    )
+    choose_memory: bool = Field(
+        default=True,
+        description="Whether `half_life_days` and `slow_change` may give way to what did better on past days. "
+        "false: as stated.",
+    )
+    recalibrate: bool = Field(
+        default=True,
+        description="Whether the laws of open purchases are corrected by how those of past days came true. false: off.",
+    )
+    challenger: bool = Field(
+        default=False,
+        description="Whether boosted trees over what else is known of open purchases (lines of the same order, what "
+        "came of the supplier lately, quantities) may move their laws, if that came truer on past days. false: off.",
+    )
+    shared_delays: bool = Field(
+        default=True,
+        description="Whether open purchases of one supplier may be late together, as on past days. false: each for "
+        "itself.",
     )
 
 

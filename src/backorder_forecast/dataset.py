@@ -62,6 +62,7 @@ class Dataset:
     warnings: tuple[str, ...] = ()
     inputs: tuple[InputFile, ...] = ()
     config: Config = field(default_factory=Config)
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)  # what stages need not do twice
 
     @classmethod
     def of(cls, tables: Mapping[str, pd.DataFrame], config: Config | None = None) -> Dataset:

@@ -96,7 +96,7 @@ def _open_supply(supply: Supply, code: np.ndarray, n: int) -> tuple[np.ndarray, 
     rows = supply.purchases.assign(code=code)[code >= 0]
     on_order = np.bincount(rows["code"], rows["open_qty"].to_numpy(float), n)
     together = np.zeros(n, bool)
-    if getattr(supply.lead_times, "alike", 0.0) > 0.0:  # those of one supplier are
+    if supply.lead_times.alike > 0.0:  # those of one supplier are
         together[rows.loc[rows.duplicated(["code", "supplier_id"]), "code"].to_numpy()] = True
     return on_order, together
 

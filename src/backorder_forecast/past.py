@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,7 @@ class Past:
     tables: dict[str, pd.DataFrame]
     given: frozenset[str]
     notes: list[str] = field(default_factory=list)
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def lines(self) -> pd.DataFrame:
@@ -76,6 +77,17 @@ class Past:
         last = stated.drop_duplicates(SKU, keep="last")
         return self.skus[SKU].merge(last, on=SKU, how="left").reset_index(drop=True)
 
+    def purchases_on(self, day: pd.Timestamp) -> Past:
+        """What was known of purchases at the end of an earlier day; of anything else, nothing."""
+        dated = ("purchase_lines", "receipts", "purchase_cancellations", "purchase_promises")
+        kept = {name: _known(name, self.tables[name], day) for name in dated}
+        kept |= {name: self.tables[name] for name in ("items", "suppliers", "calendar")}
+        tables = {name: kept.get(name, frame.iloc[:0]) for name, frame in self.tables.items()}
+        if self.config.data.promised_date_is == "latest":
+            nothing = np.full(len(tables["purchase_lines"]), np.datetime64("NaT", "us"))
+            tables["purchase_lines"] = tables["purchase_lines"].assign(promised_date=nothing)
+        return Past(day, self.config, tables, self.given)
+
     def days_since(self, dates: pd.Series) -> np.ndarray:
         """Whole days from each date to `day` (negative: in the future), NaN where there is no date."""
         days: np.ndarray = (self.day - dates.dt.floor("D")).dt.days.to_numpy(float)
@@ -94,7 +106,7 @@ def rebuild(data: Dataset, day: pd.Timestamp, config: Config | None = None) -> P
             nothing = np.full(len(tables[name]), np.datetime64("NaT", "us"))
             tables[name] = tables[name].assign(promised_date=nothing)
     tables["order_lines"] = _rewind(tables["order_lines"], data.tables["line_changes"], day)
-    past = Past(day, config, tables, data.given)
+    past = Past(day, config, tables, data.given, memo=data.memo)
     undated = [x for x in ("items", "calendar", "drivers") if x in data.given]
     undated = [x for x in undated if data.tables[x].known_at.isna().all()]
     if undated:

@@ -116,8 +116,8 @@ class _Told:
         survival = supplier_survival(self.past) if bought is not None else None
         self._part("supplier_scorecard", survival, lambda x: supplier_scorecard(self.past, x),
                    "there are no purchase_lines")  # fmt: skip
-        if survival is not None:
-            self.state["supplier_survival"] = survival
+        if bought is not None and survival is not None:
+            self.state |= {"supplier_survival": survival, "lead_time_correction": bought.learned()}
         absent = [x for x in ("order_lines", "stock") if x not in self.past.given]
         why = f"there is no {' and no '.join(absent)} table"
         self._part("line_eta", self.outcomes, eta.line_eta, why)

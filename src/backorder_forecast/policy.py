@@ -120,7 +120,7 @@ class Policies:
 def set_policies(past: Past, demand: Demand, lead_times: LeadTimes) -> Policies:
     """Return the policy of every SKU, derived where none is stated."""
     frame = _stated(past)
-    frame["lead_row"] = lead_times.rows(frame["supplier_id"], frame["item_id"])
+    frame["lead_row"] = lead_times.rows(frame["supplier_id"], frame["item_id"], frame["location_id"])
     stated_days = past.policies["planned_lead_time_days"].to_numpy(float)
     days = _lead_points(lead_times, frame, stated_days)
     cover = Cover(demand, days, frame["review_days"].to_numpy(float))

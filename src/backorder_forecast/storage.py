@@ -14,6 +14,7 @@ killed leaves the results of the one before. The same frames give the same bytes
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -98,11 +99,14 @@ def write_run(run: Run, held: Held, *, files: Mapping[str, bytes] | None = None)
     (fresh / "state").mkdir()
     for name, frame in run.tables.items():
         write_parquet(frame, fresh / f"{name}.parquet", name)
+    hashes = {}
     for name, frame in _state_frames(run).items():
-        write_parquet(frame, fresh / "state" / f"{name}.parquet")
+        content = parquet_bytes(frame)
+        hashes[f"state/{name}.parquet"] = hashlib.sha256(content).hexdigest()
+        _write_bytes(fresh / "state" / f"{name}.parquet", content)
     for name, content in (files or {}).items():
         _write_bytes(fresh / name, content)
-    _write_bytes(fresh / MANIFEST, manifest_bytes(run))  # last: a folder with a manifest is whole
+    _write_bytes(fresh / MANIFEST, manifest_bytes(run, hashes))  # last: a folder with a manifest is whole
     _sync_folder(fresh / "state")
     _sync_folder(fresh)
     _swap(held)
@@ -133,8 +137,8 @@ def read_run(path: str | Path) -> dict[str, Any]:
     raise BackorderForecastError(f"{folder} keeps changing while it is read; try again when the run is over")
 
 
-def manifest_bytes(run: Run) -> bytes:
-    """Return ``manifest.json``: how the run came about, and what it holds."""
+def manifest_bytes(run: Run, hashes: Mapping[str, str] | None = None) -> bytes:
+    """Return ``manifest.json``: how the run came about, and what it holds; ``hashes``: SHA-256 of the state's files."""
     content = {
         "format": FORMAT,
         "as_of": str(run.as_of.date()),
@@ -142,6 +146,7 @@ def manifest_bytes(run: Run) -> bytes:
         "versions": versions(),
         **run.manifest,
         "tables": {name: len(frame) for name, frame in run.tables.items()},
+        "state": dict(sorted((hashes or {}).items())),
         "notes": list(run.notes),
         "missing": dict(run.missing),
         "config": run.config.model_dump(mode="json"),

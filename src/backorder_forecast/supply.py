@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .core.chance import sample_days, sample_geometric
+from .core.chance import sample_days, sample_days_together, sample_geometric
 from .core.queue_kernel import PURCHASE_DRAW
 from .lead_time import LeadTimes
 from .streams import keys
@@ -33,7 +33,7 @@ class Supply:
             return out
         key = keys(seed, "receipt", rows["po_line_id"])
         # find_day counts from 0, the table's first column is day 1
-        first = _sampled(fitted.next_table, key, 0, scenarios) + 1
+        first = self._first(key, scenarios, seed) + 1
         gap = np.maximum(_sampled(fitted.rest_table[None], key, 1, scenarios), 1)
         split = np.stack([1.0 - fitted.open_split_prob, np.ones(len(rows))], axis=1)
         part = _sampled(split, key, 2, scenarios) == 1
@@ -52,6 +52,17 @@ class Supply:
         out["rest"] = np.where(lost, never, np.minimum(opens[np.minimum(first + gap, never)], never))
         out["gone"] = np.where(lost & (gone < never), gone, 0)
         return out
+
+
+    def _first(self, key: np.ndarray, scenarios: int, seed: int) -> np.ndarray:
+        """Next receipts from day 0 on [purchases × scenarios], those of one supplier late together."""
+        fitted = self.lead_times
+        if fitted.alike <= 0.0:
+            return _sampled(fitted.next_table, key, 0, scenarios)
+        out = np.zeros((len(key), scenarios), np.int16)
+        shared = keys(seed, "supplier delay", self.purchases["supplier_id"])
+        sample_days_together(np.ascontiguousarray(fitted.next_table), key, shared, fitted.alike, 0, out)
+        return out.astype(np.int64)
 
 
 def _sampled(table: np.ndarray, key: np.ndarray, index: int, scenarios: int) -> np.ndarray:

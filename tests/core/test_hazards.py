@@ -9,11 +9,13 @@ from backorder_forecast.core import hazards
 ONE = np.zeros(1, np.int64)
 
 
-def counts(low, high, ended, scale=1.0, power=1.0, bins=1.0, size=12, weight=1.0):
+def counts(low, high, ended, scale=1.0, power=1.0, bins=1.0, size=12, weight=1.0, entry=0.0):
     low, high, ended = np.asarray(low, float), np.asarray(high, float), np.asarray(ended, bool)
     risk, events = np.zeros((1, size)), np.zeros((1, size))
     group, full = np.zeros(len(low), np.int64), np.ones(len(low))
-    hazards.add_counts(group, low, high, ended, full * weight, full * scale, full * power, bins, risk, events)
+    hazards.add_counts(
+        group, full * entry, low, high, ended, full * weight, full * scale, full * power, bins, risk, events
+    )
     return risk[0], events[0]
 
 
@@ -78,6 +80,28 @@ def test_unsmoothed_hazards_are_kaplan_meier(seed):
     assert ours[theirs.surv_times.astype(int)] == pytest.approx(theirs.surv_prob, abs=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_late_entries_are_kaplan_meier_with_left_truncation(seed):
+    rng = np.random.default_rng(seed)
+    entry, days, seen = rng.integers(0, 10, 900), rng.integers(0, 30, 900), rng.integers(0, 40, 900)
+    known = np.minimum(days, seen) > entry  # what was over by the entry nobody knows of
+    entry, days, seen = (x[known] for x in (entry, days, seen))
+    ended = days <= seen
+    low = np.where(ended, days, seen + 1).astype(float)
+    # at risk from the bin after the day of entry on, as in statsmodels
+    risk, events = counts(low, low + 1, ended, size=45, entry=entry + 1.0)
+    ours = np.cumprod(1 - np.divide(events, risk, out=np.zeros(45), where=risk > 0))
+    theirs = SurvfuncRight(np.where(ended, days, seen), ended, entry=entry)
+    assert ours[theirs.surv_times.astype(int)] == pytest.approx(theirs.surv_prob, abs=1e-12)
+
+
+def test_the_rest_of_a_memoryless_duration_is_as_long_as_the_whole():
+    law, out = 0.2 * np.arange(60.0), np.zeros((3, 20))
+    age, one = np.array([0.0, 7.0, 31.5]), np.ones(3)
+    hazards.survivals(np.zeros(3, np.int64), np.ones((3, 1)), age, one, law[None], np.ones(1), out)
+    assert out == pytest.approx(np.tile(np.exp(-0.2 * np.arange(1, 21)), (3, 1)))
+
+
 def test_smoothing_keeps_the_events_and_leaves_the_stuck_in_doubt():
     rng = np.random.default_rng(5)
     days = rng.gamma(9, 1.5, 3000).astype(int)
@@ -102,42 +126,49 @@ def test_a_stretched_law_is_the_law_of_stretched_durations():
     assert law[1] == pytest.approx(0.3 * 5.0 * (t / 4.0) ** 1.5)
 
 
-def plain_scale_likelihood(low, high, ended, law, scale):
+def plain_scale_likelihood(entry, low, high, ended, law, scale):
     def cumulated(t):
         below = min(int(t), len(law) - 2)
         return law[below] + (t - below) * (law[below + 1] - law[below])
 
     total = 0.0
-    for a, b, e in zip(low, high, ended, strict=True):
+    for begin, a, b, e in zip(entry, low, high, ended, strict=True):
         gone = np.exp(-cumulated(a / scale)) - np.exp(-cumulated(b / scale))
         total += np.log(max(gone, 1e-300)) if e else -cumulated(a / scale)
+        total += cumulated(begin / scale)
     return total
 
 
-def test_scale_likelihood_equals_a_plain_loop():
+@pytest.mark.parametrize("narrow", [False, True])
+def test_scale_likelihood_equals_a_plain_loop(narrow):
     rng = np.random.default_rng(2)
-    law = np.concatenate([[0.0], np.cumsum(rng.uniform(0.01, 0.2, 60))])
-    low = rng.integers(0, 50, 30).astype(float)
-    high, ended = low + rng.integers(1, 4, 30), rng.random(30) < 0.7
-    scale = np.array([0.5, 1.0, 2.0])
-    out = np.zeros((2, 3))
+    law = np.concatenate([[0.0], np.cumsum(rng.uniform(0.05, 0.06, 90))])
+    low = rng.integers(20 if narrow else 0, 50, 30).astype(float)
+    high, ended = low + (1 if narrow else rng.integers(1, 4, 30)), rng.random(30) < 0.7
+    points, stretch = np.array([-0.5, 0.0, 0.5]), rng.uniform(-0.5, 0.5, 30)
+    entry = np.where(rng.random(30) < 0.5, low * rng.random(30), 0.0) * (not narrow)
     group, weight = (np.arange(30) % 2).astype(np.int64), np.full(30, 2.0)
-    hazards.add_scale_likelihood(group, np.zeros(30, np.int64), low, high, ended, weight, law[None], scale, out)
+    spans = hazards.Spans.of(entry, low, high, ended)
+    assert not narrow or not spans.wide.any()
+    house = np.zeros(30, np.int64)
+    out = hazards.scale_likelihood(group, 2, house, spans, weight, stretch, law[None], points)
     for g in range(2):
         mine = group == g
-        plain = [plain_scale_likelihood(low[mine], high[mine], ended[mine], law, s) for s in scale]
-        assert out[g] == pytest.approx(2.0 * np.array(plain))
+        days = [(x / np.exp(stretch))[mine] for x in (entry, low, high)]
+        plain = 2.0 * np.array([plain_scale_likelihood(*days, ended[mine], law, s) for s in np.exp(points)])
+        # up to a constant; narrow intervals take the law's density at their middle
+        assert out[g] - out[g, 1] == pytest.approx(plain - plain[1], rel=0.01, abs=0.3)
 
 
 def test_conditional_survival_is_a_ratio_mixed_over_the_scales():
     law = np.concatenate([[0.0], np.cumsum(np.linspace(0.01, 0.2, 80))])
     scale, weight = np.array([1.0, 2.0]), np.array([[0.25, 0.75]])
     out = np.zeros((1, 10))
-    hazards.survivals(ONE, weight, np.array([7.0]), law[None], scale, out)
+    hazards.survivals(ONE, weight, np.array([7.0]), np.array([1.25]), law[None], scale, out)
     days = np.arange(1, 11)
 
     def s(t, c):
-        return np.exp(-hazards.at(law, np.asarray(t) / c))
+        return np.interp(np.asarray(t) / c / 1.25, np.arange(81), np.exp(-law))
 
     plain = sum(w * s(7.0 + days, c) / s(np.array([7.0]), c) for w, c in zip(weight[0], scale, strict=True))
     assert out[0] == pytest.approx(plain)

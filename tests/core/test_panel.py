@@ -28,6 +28,45 @@ def test_faded_sums_are_those_of_the_dense_panel(skip):
     assert out == pytest.approx(past @ fade[:, : past.shape[1]].T)
 
 
+def by_age(rng, items, periods):
+    """Shared factors [2 × ages], group, week and weekday of each age; and the factor of every item and age."""
+    past, group = rng.uniform(0.5, 2.0, (2, periods)), np.arange(items) % 2
+    week, weekday = rng.uniform(0.5, 2.0, (items, 7)), (np.arange(periods) % 7)[::-1].copy()
+    return (past, group, week, weekday), past[group] * week[:, weekday]
+
+
+def test_event_factors_and_block_sums_are_those_of_the_dense_panel():
+    rng = np.random.default_rng(2)
+    units, start, age, qty = events(rng)
+    item = np.repeat(np.arange(len(units)), np.diff(start))
+    layout, dense = by_age(rng, *units.shape)
+    factor = np.empty(len(age))
+    kernels.event_factors(start, age, *layout, factor)
+    assert factor == pytest.approx(dense[item, age])
+    first, second = np.full((7, 5), 7.0), np.full((7, 5), 7.0)  # filled anew; the oldest five periods are left out
+    kernels.block_sums(start, age, qty, factor, 7, first, second)
+    blocks = units[:, ::-1][:, :35].reshape(7, 5, 7).sum(axis=2)
+    assert first == pytest.approx(blocks)
+    assert second.sum() == pytest.approx(factor[age < 35].sum())
+
+
+@given(st.integers(0, 10_000), st.floats(0.1, 0.99))
+@settings(max_examples=25, deadline=None)
+def test_nearby_sums_weigh_both_sides(seed, decay):
+    rng = np.random.default_rng(seed)
+    units, start, age, qty = events(rng)
+    layout, dense = by_age(rng, *units.shape)
+    length = np.full(7, 40)
+    length[0] = max(int(age[: start[1]].max(initial=0)) + 1, 1)
+    near, seen = np.empty(len(age)), np.empty(len(age))
+    kernels.nearby_sums(start, age, qty, length, *layout, decay, near, seen)
+    there = np.arange(40) < length[:, None]
+    weight = decay ** np.abs(np.arange(40)[:, None] - np.arange(40))
+    item = np.repeat(np.arange(7), np.diff(start))
+    assert near == pytest.approx(((units[:, ::-1] * there) @ weight)[item, age])
+    assert seen == pytest.approx(((dense * there) @ weight)[item, age])
+
+
 def strata(atoms, weights, edges):
     out = np.empty((len(atoms), len(edges) - 1))
     kernels.level_strata(np.array(atoms, float), np.array(weights, float), np.array(edges, float), out)
@@ -102,12 +141,18 @@ def test_occurrences_add_up_to_one(a, b, factor, periods):
     assert found.sum() == pytest.approx(1.0, abs=1e-6)
 
 
-def test_sizes_seen_are_counted_in_steps():
+def test_size_laws_are_those_seen_and_a_lognormal_law():
     start, qty = np.array([0, 4, 4, 7], np.int64), np.array([1.0, 1.4, 2.6, 90.0, 0.2, 5.0, 7.5])
-    out = np.zeros((3, 6))
-    kernels.seen_sizes(start, qty, np.array([2, 1, 0], np.int64), np.array([2.5, 1.0, 1.0]), out)
+    items, step = np.array([2, 1, 0], np.int64), np.array([2.5, 1.0, 1.0])
+    centre, spread = np.array([1.0, 0.3, 2.0]), np.array([0.5, 1.2, 0.8])
+    out = np.full((3, 6), 7.0)  # filled anew
+    kernels.size_laws(start, qty, items, step, centre, spread, 3.0, kernels.NORMAL, out)
     # of 0.2, 5 and 7.5 in steps of 2.5: one step at least, two, three; 90 is beyond the table
-    assert out.tolist() == [[0, 1, 1, 1, 0, 0], [0] * 6, [0, 2, 0, 1, 0, 0]]
+    seen = np.array([[0, 1, 1, 1, 0, 0], [0] * 6, [0, 2, 0, 1, 0, 0]])
+    below = stats.lognorm(spread[:, None], scale=np.exp(centre)[:, None]).cdf((np.arange(7) - 0.5) * step[:, None])
+    below[:, :2] = 0.0
+    events = np.array([3, 0, 4])[:, None]
+    assert out == pytest.approx((seen + 3.0 * np.diff(below, axis=1)) / (events + 3.0), abs=1e-7)
 
 
 @pytest.mark.parametrize("ratio", [1.02, 1.7, 12.0, 300.0])

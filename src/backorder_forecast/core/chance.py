@@ -151,6 +151,20 @@ def sample_days(cdf: np.ndarray, keys: np.ndarray, index: int, out: np.ndarray) 
             out[i, k] = find_day(law, uniform(keys[i], k, index))
 
 
+@kernel("void(float64[:, :], uint64[:], uint64[:], float64, int64, int16[:, :])")
+def sample_days_together(
+    cdf: np.ndarray, keys: np.ndarray, shared: np.ndarray, alike: float, index: int, out: np.ndarray
+) -> None:
+    """Fill `out` [rows × scenarios] with days from each row's law, `cdf` [rows × days], rows with one shared key late
+    together: their normal scores correlate with `alike` (a Gaussian copula with one factor; Li 2000). Each row's own
+    law is what it would be alone."""
+    common, own = math.sqrt(alike), math.sqrt(1.0 - alike)
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            z = common * normal_quantile(uniform(shared[i], k, 0)) + own * normal_quantile(uniform(keys[i], k, index))
+            out[i, k] = find_day(cdf[i], 0.5 * math.erfc(-z * 0.7071067811865476))
+
+
 @kernel("void(float64[:, ::1], uint64[:], int64[:, ::1])")
 def sample_values(cdf: np.ndarray, keys: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` [rows × draws] with places in each row's law, `cdf` [rows × values], however long it is."""

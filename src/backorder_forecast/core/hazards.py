@@ -8,7 +8,10 @@ included, and a day that is late for one supplier and early for another is not t
 group's own counts say beyond that is added day by day, shrunk with a strength chosen by the marginal likelihood.
 """
 
+from __future__ import annotations
+
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import gammaln
@@ -16,43 +19,71 @@ from scipy.special import gammaln
 from ._compile import kernel
 
 STRENGTHS = np.array([2.0**i for i in range(14)])
+_GROUPS = 10_000  # groups by which a prior is judged
+_JUDGED = 60  # groups by which a strength is judged, those with the most events
 _TINY = 1e-300
 
 
 @kernel(
-    "void(int64[:], float64[:], float64[:], boolean[:], float64[:], float64[:], float64[:], float64,"
+    "void(int64[:], float64[:], float64[:], float64[:], boolean[:], float64[:], float64[:], float64[:], float64,"
     " float64[:, ::1], float64[:, ::1])"
 )
-def add_counts(
-    group: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray, weight: np.ndarray,
-    scale: np.ndarray, power: np.ndarray, bins: float, risk: np.ndarray, events: np.ndarray,
+def _add_counts(
+    group: np.ndarray, entry: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray, weight: np.ndarray,
+    scale: np.ndarray, power: np.ndarray, bins: float, steps: np.ndarray, events: np.ndarray,
 ) -> None:  # fmt: skip
-    """Add durations to dense counts [groups × bins], each after (t / scale)^power × bins and with its weight.
-
-    An end known to a span of several bins is spread evenly over them; `risk` counts what had not ended before a
-    bin, and a part of one for a censored duration that was last seen within it. Ends beyond the last bin are
-    censored there.
-    """
-    size = risk.shape[1]
+    # steps: by how much the risk of a bin differs from that of the bin before, [groups × bins + 1]
+    size = events.shape[1]
     for i in range(group.size):
-        a = bins * (low[i] / scale[i]) ** power[i]
+        a, whole = low[i] / scale[i], power[i] == 1.0
+        a = bins * (a if whole else a ** power[i])
         first = min(size, int(a + 1e-9))
-        for t in range(first):
-            risk[group[i], t] += weight[i]
+        row = steps[group[i]]
+        begin = 0
+        if entry[i] > 0.0:
+            e = entry[i] / scale[i]
+            e = min(a, bins * (e if whole else e ** power[i]))
+            begin = min(first, int(e))
+            if begin < first:
+                row[begin] -= weight[i] * (e - begin)
+                row[begin + 1] += weight[i] * (e - begin)
+        row[begin] += weight[i]
+        row[first] -= weight[i]
         if not ended[i]:
             if first < size:
-                risk[group[i], first] += weight[i] * (a - first)
+                row[first] += weight[i] * (a - first)
+                row[first + 1] -= weight[i] * (a - first)
             continue
-        b = bins * (high[i] / scale[i]) ** power[i]
+        b = high[i] / scale[i]
+        b = bins * (b if whole else b ** power[i])
         left = 1.0
         t = first
         while t < size and left > 0.0:
-            risk[group[i], t] += weight[i] * left
+            row[t] += weight[i] * left
+            row[t + 1] -= weight[i] * left
             # what rounding leaves over belongs to the last bin
             part = (t + 1.0 - max(a, t)) / (b - a) if t + 1.0 < b - 1e-9 else left
             events[group[i], t] += weight[i] * part
             left -= part
             t += 1
+
+
+def add_counts(
+    group: np.ndarray, entry: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray, weight: np.ndarray,
+    scale: np.ndarray, power: np.ndarray, bins: float, risk: np.ndarray, events: np.ndarray,
+) -> None:  # fmt: skip
+    """Add durations to dense counts [groups × bins], each after (t / scale)^power × bins and with its weight.
+
+    What is seen only from a duration of `entry` on (left-truncated) is at risk from there. An end known to a span of
+    several bins is spread evenly over them; `risk` counts what had not ended before a bin, and a part of one for a
+    censored duration that was last seen within it. Ends beyond the last bin are censored there.
+    """
+    steps = np.zeros((risk.shape[0], risk.shape[1] + 1))
+    _add_counts(group, entry, low, high, ended, weight, scale, power, bins, steps, events)
+    # what rounding leaves of nothing is nothing
+    found = np.cumsum(steps[:, :-1], axis=1)
+    found[found < 1e-9] = 0.0
+    risk += found
 
 
 def smooth(risk: np.ndarray, events: np.ndarray) -> np.ndarray:
@@ -98,10 +129,10 @@ def cumulative(hazard: np.ndarray) -> np.ndarray:
 
 
 def at(law: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """Λ(t) of one law [edges] at any times, linear between edges and beyond the last with the last slope."""
-    last = law.size - 1
+    """Λ(t) of laws [… × edges] at any times, linear between edges and beyond the last with the last slope."""
+    last = law.shape[-1] - 1
     below = np.minimum(t.astype(np.int64), last - 1)
-    values: np.ndarray = law[below] + (t - below) * (law[below + 1] - law[below])
+    values: np.ndarray = law[..., below] + (t - below) * (law[..., below + 1] - law[..., below])
     return values
 
 
@@ -124,24 +155,101 @@ def _value(law: np.ndarray, t: float) -> float:
     return law[below] + (t - below) * (law[below + 1] - law[below])
 
 
+LOG_FIRST, LOG_STEP = -1.5, 0.025  # logarithms of the days at which laws are tabulated for likelihoods
+_LOG_SIZE = 1 + int(10.0 / LOG_STEP)
+_NARROW = 0.3  # an interval up to so wide, in logarithm, has the density of its middle all over
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Durations as the likelihood wants them: low, high, ended, entry as ever; middle: logarithm of the interval's
+    middle, or of low where not ended; wide: the interval is too wide for that."""
+
+    entry: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    ended: np.ndarray
+    middle: np.ndarray
+    wide: np.ndarray
+
+    @classmethod
+    def of(cls, entry: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray) -> Spans:
+        """From intervals."""
+        begin = np.log(np.maximum(low, 0.01))
+        width = np.log(np.maximum(high, 0.02)) - begin
+        return cls(
+            entry, low, high, ended, begin + np.where(ended, width / 2, 0.0), (ended & (width > _NARROW)) | (entry > 0)
+        )
+
+
+def log_tables(laws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Λ of laws [laws × edges] at days evenly spaced in logarithm, and the log chance of an end around each."""
+    edges = np.exp(LOG_FIRST + LOG_STEP * (np.arange(_LOG_SIZE + 1) - 0.5))
+    survive = np.exp(-at(laws, edges))
+    ends = np.log(np.maximum(survive[:, :-1] - survive[:, 1:], 1e-14))
+    waits = at(laws, np.exp(LOG_FIRST + LOG_STEP * np.arange(_LOG_SIZE)))
+    return np.ascontiguousarray(waits), np.ascontiguousarray(ends)
+
+
+def _by_phase(table: np.ndarray, stride: int, size: int) -> np.ndarray:
+    """A table [laws × days] laid out so that every stride-th value, from the back, lies beside the next [laws × stride
+    × …]; the values at both ends go on for `size` more, so that no look-up falls out."""
+    pad = size * stride
+    wide = np.pad(table, ((0, 0), (pad, pad + (-table.shape[1]) % stride)), mode="edge").astype(np.float32)
+    return np.ascontiguousarray(wide.reshape(len(table), -1, stride).transpose(0, 2, 1)[:, :, ::-1])
+
+
 @kernel(
-    "void(int64[:], int64[:], float64[:], float64[:], boolean[:], float64[:], float64[:, ::1], float64[:],"
-    " float64[:, ::1])"
+    "void(int64[:], int64[:], float64[:], float64[:], float64[:], boolean[:], float64[:], boolean[:], float64[:],"
+    " float64[:], float64[:, ::1], float32[:, :, ::1], float32[:, :, ::1], int64, float64[:, ::1])",
+    fast=True,
 )
-def add_scale_likelihood(
-    group: np.ndarray, house: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray,
-    weight: np.ndarray, laws: np.ndarray, scale: np.ndarray, out: np.ndarray,
+def _add_scale_likelihood(
+    group: np.ndarray, house: np.ndarray, entry: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray,
+    middle: np.ndarray, wide: np.ndarray, weight: np.ndarray, stretch: np.ndarray, laws: np.ndarray,
+    waits: np.ndarray, ends: np.ndarray, first: int, out: np.ndarray,
 ) -> None:  # fmt: skip
-    """Add to out [groups × scales] the log likelihood of each duration under its house's law [houses × edges]."""
+    size, stride, length = out.shape[1], waits.shape[1], waits.shape[2]
+    pad = size * stride
     for i in range(group.size):
-        law = laws[house[i]]
-        for s in range(scale.size):
-            a = _value(law, low[i] / scale[s])
-            if ended[i]:
-                b = _value(law, high[i] / scale[s])
-                out[group[i], s] += weight[i] * (math.log(max(-math.expm1(a - b), 1e-12)) - a)
-            else:
-                out[group[i], s] -= weight[i] * a
+        row = out[group[i]]
+        if wide[i]:
+            law = laws[house[i]]
+            for s in range(size):
+                by = math.exp(stretch[i] + (first + s * stride) * LOG_STEP)
+                a = _value(law, low[i] / by)
+                from_entry = _value(law, entry[i] / by) if entry[i] > 0.0 else 0.0
+                gone = math.log(max(-math.expm1(a - _value(law, high[i] / by)), 1e-12)) if ended[i] else 0.0
+                row[s] += weight[i] * (gone - a + from_entry)
+            continue
+        place = math.floor((middle[i] - stretch[i] - LOG_FIRST) / LOG_STEP + 0.5) - first + pad
+        at = min(max(length - 1 - place // stride, 0), length - size)
+        w = weight[i] if ended[i] else -weight[i]
+        values = ends[house[i], place % stride] if ended[i] else waits[house[i], place % stride]
+        for s in range(size):
+            row[s] += w * values[at + s]
+
+
+def scale_likelihood(
+    group: np.ndarray, groups: int, house: np.ndarray, spans: Spans, weight: np.ndarray, stretch: np.ndarray,
+    laws: np.ndarray, points: np.ndarray, tables: tuple[np.ndarray, np.ndarray] | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Log likelihood, up to a constant, of each group's durations under their houses' laws [houses × edges], stretched
+    by the exponential of each of evenly spaced points, multiples of LOG_STEP, besides the durations' own `stretch`:
+    [groups × points]. Tables: `log_tables` of the laws, where they are at hand.
+
+    Narrow intervals take the law's density at their middle from a table: no logarithm for each duration and point.
+    """
+    waits, ends = log_tables(laws) if tables is None else tables
+    first = round(float(points[0]) / LOG_STEP)
+    stride = round(float(points[1] - points[0]) / LOG_STEP) if len(points) > 1 else 1
+    out = np.zeros((groups, len(points)))
+    _add_scale_likelihood(
+        group, house, spans.entry, spans.low, spans.high, spans.ended, spans.middle, spans.wide, weight, stretch,
+        np.ascontiguousarray(laws), _by_phase(waits, stride, len(points)), _by_phase(ends, stride, len(points)), first,
+        out,
+    )  # fmt: skip
+    return out
 
 
 def weights(likelihood: np.ndarray, prior: np.ndarray) -> np.ndarray:
@@ -160,6 +268,7 @@ def bell(points: np.ndarray, centre: float, sd: np.ndarray) -> np.ndarray:
 
 def fitted_bell(likelihood: np.ndarray, points: np.ndarray, centre: float | None = None) -> np.ndarray:
     """The normal prior on a grid under which all groups are most likely (empirical Bayes), as log weights."""
+    likelihood = likelihood[:: 1 + len(likelihood) // _GROUPS]
     widths = np.diff(points).min() / 2 * 1.15 ** np.arange(80)
     widths = widths[widths < np.ptp(points)]
     middle = float(points.mean()) if centre is None else centre
@@ -179,6 +288,9 @@ def strength(risk: np.ndarray, events: np.ndarray, prior: np.ndarray) -> float:
     Counts are Poisson around risk × hazard, hazards gamma around their prior with k as rate, so counts are negative
     binomial.
     """
+    if len(risk) > _JUDGED:
+        most = np.sort(np.argsort(-events.sum(axis=1), kind="stable")[:_JUDGED])
+        risk, events, prior = risk[most], events[most], prior[most]
     seen = (risk > 0) & (prior > 0)
     e, r, h = events[seen], risk[seen], prior[seen]
     if not e.size:
@@ -196,18 +308,42 @@ def shrunk(risk: np.ndarray, events: np.ndarray, prior: np.ndarray, k: float) ->
 
 
 @kernel(
-    "void(int64[:], float64[:, ::1], float64[:], float64[:, ::1], float64[:], float64[:, ::1])"
+    "void(int64[:], float64[:, ::1], float64[:], float64[:], float64[:, ::1], float64[:, ::1], float64[:],"
+    " float64[:, ::1])"
 )
-def survivals(
-    house: np.ndarray, weight: np.ndarray, age: np.ndarray, laws: np.ndarray, scale: np.ndarray, out: np.ndarray
-) -> None:
-    """Fill out [rows × days]: P(longer than age + day, day = 1, 2, …) given longer than age, over the scales' weights
-    [rows × scales] that have been learned from these durations too."""
+def _survivals(
+    house: np.ndarray, weight: np.ndarray, age: np.ndarray, pace: np.ndarray, laws: np.ndarray, longer: np.ndarray,
+    scale: np.ndarray, out: np.ndarray,
+) -> None:  # fmt: skip
+    last = laws.shape[1] - 1
     for i in range(house.size):
-        law = laws[house[i]]
+        law, chance = laws[house[i]], longer[house[i]]
         for s in range(scale.size):
             if weight[i, s] < 1e-7:
                 continue
-            reached = _value(law, age[i] / scale[s])
+            step = 1.0 / (scale[s] * pace[i])
+            x = age[i] * step
+            reached = _value(law, x)
+            plain = int(x) < last and reached < 25.0
+            at = min(int(x), last - 1)
+            share = weight[i, s] / (chance[at] + (x - at) * (chance[at + 1] - chance[at])) if plain else 0.0
             for t in range(out.shape[1]):
-                out[i, t] += weight[i, s] * math.exp(reached - _value(law, (age[i] + t + 1.0) / scale[s]))
+                x += step
+                below = int(x)
+                if plain and below < last:
+                    left = chance[below] + (x - below) * (chance[below + 1] - chance[below])
+                    out[i, t] += share * left
+                else:
+                    out[i, t] += weight[i, s] * math.exp(reached - _value(law, x))
+
+
+def survivals(
+    house: np.ndarray, weight: np.ndarray, age: np.ndarray, pace: np.ndarray, laws: np.ndarray, scale: np.ndarray,
+    out: np.ndarray,
+) -> None:  # fmt: skip
+    """Fill out [rows × days]: P(longer than age + day, day = 1, 2, …) given longer than age, of durations that, divided
+    by the row's pace and the scale, follow its house's law, over the scales' weights [rows × scales] that have been
+    learned from these durations too. Within a day what is left falls in a straight line: no exponential for each.
+    """
+    _survivals(house, weight, age, pace, laws, np.exp(-laws), scale, out)
+    np.minimum(out, 1.0, out=out)

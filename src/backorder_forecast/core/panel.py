@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from scipy import special
 
 from ._compile import kernel
 
@@ -41,6 +42,41 @@ def event_factors(
     for i in range(group.size):
         for e in range(start[i], start[i + 1]):
             out[e] = past[group[i], age[e]] * week[i, weekday[age[e]]]
+
+
+@kernel(
+    "void(int64[::1], int64[::1], float64[::1], int64[::1], float64[:, ::1], int64[::1], float64[:, ::1], int64[::1],"
+    " float64, float64[::1], float64[::1])"
+)
+def nearby_sums(
+    start: np.ndarray, age: np.ndarray, qty: np.ndarray, length: np.ndarray, past: np.ndarray, group: np.ndarray,
+    week: np.ndarray, weekday: np.ndarray, decay: float, units: np.ndarray, seen: np.ndarray,
+) -> None:  # fmt: skip
+    """Units and factors around each event, weighing decay^(periods away), before and after: units, seen [events].
+
+    length [n]: periods of each item; the factors as in `event_factors`.
+    """
+    longest = past.shape[1]
+    y, f, before_y, before_f = np.empty(longest), np.empty(longest), np.empty(longest), np.empty(longest)
+    for i in range(group.size):
+        if start[i] == start[i + 1]:
+            continue
+        last = min(length[i], longest)
+        y[:last] = 0.0
+        for e in range(start[i], start[i + 1]):
+            y[age[e]] += qty[e]
+        total_y, total_f = 0.0, 0.0
+        for a in range(last):
+            f[a] = past[group[i], a] * week[i, weekday[a]]
+            total_y, total_f = decay * total_y + y[a], decay * total_f + f[a]
+            before_y[a], before_f[a] = total_y, total_f
+        total_y, total_f = 0.0, 0.0
+        for a in range(last - 1, -1, -1):
+            mine_y, mine_f = y[a], f[a]  # their places take the sums of both sides
+            y[a], f[a] = before_y[a] + decay * total_y, before_f[a] + decay * total_f
+            total_y, total_f = decay * total_y + mine_y, decay * total_f + mine_f
+        for e in range(start[i], start[i + 1]):
+            units[e], seen[e] = y[age[e]], f[age[e]]
 
 
 @kernel(
@@ -138,19 +174,53 @@ def occurrences(
                 _add_beta_binomial(periods[i, j], risen, both - risen, chance[i, j], out[i])
 
 
-@kernel("void(int64[::1], float64[::1], int64[::1], float64[::1], float64[:, ::1])")
-def seen_sizes(
-    start: np.ndarray, qty: np.ndarray, items: np.ndarray, step: np.ndarray, out: np.ndarray
-) -> None:
-    """Count the sizes seen of some items in steps: out[i, s] events of size s; at least one step, the rest left out.
+_PER_SD, _SDS = 1024, 8  # points of the table of the normal law: straight between them to 3e-8
+NORMAL = special.ndtr(np.arange(-_SDS * _PER_SD, _SDS * _PER_SD + 2) / _PER_SD)
 
-    start [all items + 1]: where the events of each item begin; items, step [rows].
+
+@kernel("float64(float64, float64[::1])")
+def _normal(z: float, table: np.ndarray) -> float:
+    at = (z + _SDS) * _PER_SD
+    if at <= 0.0:
+        return 0.0
+    below = int(at)
+    if below >= table.size - 1:
+        return 1.0
+    return table[below] + (at - below) * (table[below + 1] - table[below])
+
+
+@kernel(
+    "void(int64[::1], float64[::1], int64[::1], float64[::1], float64[::1], float64[::1], float64, float64[::1],"
+    " float64[:, ::1])"
+)
+def size_laws(
+    start: np.ndarray, qty: np.ndarray, items: np.ndarray, step: np.ndarray, centre: np.ndarray, spread: np.ndarray,
+    few: float, normal: np.ndarray, out: np.ndarray,
+) -> None:  # fmt: skip
+    """Fill out [rows × steps] with the law of one size of some items, in steps, one at least: those seen, and beside
+    them as `few` more a lognormal law; what lies beyond is left out.
+
+    start [all items + 1]: where the events of each item begin; items, step, centre and spread of log sizes [rows];
+    normal: NORMAL.
     """
+    width = out.shape[1]
+    log = np.empty(width + 1)
+    for s in range(1, width + 1):
+        log[s] = math.log(s - 0.5)
     for i in range(items.size):
+        events = start[items[i] + 1] - start[items[i]]
+        below, shift = 0.0, math.log(step[i]) - centre[i]
+        out[i, 0] = 0.0
+        for s in range(1, width):
+            more = _normal((log[s + 1] + shift) / spread[i], normal)
+            out[i, s] = few * (more - below)
+            below = more
         for e in range(start[items[i]], start[items[i] + 1]):
             s = max(1, math.floor(qty[e] / step[i] + 0.5))
-            if s < out.shape[1]:
+            if s < width:
                 out[i, s] += 1.0
+        for s in range(width):
+            out[i, s] /= events + few
 
 
 @kernel("void(float64[::1], float64[::1], float64[::1], float64[::1], float64[::1])")

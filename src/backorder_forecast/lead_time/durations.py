@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,12 +19,16 @@ _ENOUGH, _RARE = 50, 0.01  # receipts seen, and their share on a kind of day, be
 
 @dataclass(frozen=True)
 class Durations:
-    """Durations known to lie in (low, high] days, or, where not `ended`, to be longer than low; and their weights."""
+    """Durations known to lie in (low, high] days, or, where not `ended`, to be longer than low; their weights.
+
+    entry: the duration from which on each is seen, more than 0 for what was under way when the log of receipts begins.
+    """
 
     low: np.ndarray
     high: np.ndarray
     ended: np.ndarray
     weight: np.ndarray
+    entry: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,10 @@ def to_first_receipt(past: Past, rows: pd.DataFrame, receiving: ReceivingDays) -
     """Days from the clock's start to the first receipt, or to the day on which each was last seen waiting."""
     came = np.array(rows["first_received_at"].notna(), bool)
     end = rows["first_received_at"].where(came, rows["last_cancelled_at"].where(rows["open_qty"] <= 0))
-    return between(rows["clock_at"], end.fillna(past.day), came, receiving)
+    found = between(rows["clock_at"], end.fillna(past.day), came, receiving)
+    # before its first receipt the log tells of nothing: what was ordered earlier is known because it lasted
+    before = (past.tables["receipts"]["received_at"].min() - rows["clock_at"]).dt.days.to_numpy(float)
+    return replace(found, entry=np.minimum(np.maximum(np.nan_to_num(before), 0.0), found.low))
 
 
 def as_planned(past: Past, rows: pd.DataFrame) -> Durations:
@@ -115,24 +122,34 @@ def as_planned(past: Past, rows: pd.DataFrame) -> Durations:
     days = np.maximum(np.where(np.isnan(days), planned, days), 0.0)
     known = ~np.isnan(days)
     low = np.where(known, days, 0.0)
-    return Durations(low, low + 1.0, known, np.ones(len(rows)))
+    return Durations(low, low + 1.0, known, np.ones(len(rows)), np.zeros(len(rows)))
 
 
-def weights(past: Past, rows: pd.DataFrame, durations: Durations) -> np.ndarray:
-    """Weights of the purchase lines: old ones count less, and so do the lines of one purchase that come together.
+def stated_days(rows: pd.DataFrame) -> np.ndarray:
+    """Logarithm of the days from the clock's start to the first stated date, NaN where none is known [rows]."""
+    days = (rows["first_promised_date"].dt.floor("D") - rows["clock_at"].dt.floor("D")).dt.days
+    known: np.ndarray = np.log(np.maximum(days.to_numpy(float), 1.0))
+    return known
+
+
+def weights(rows: pd.DataFrame, durations: Durations) -> np.ndarray:
+    """Weights of the purchase lines: the lines of one purchase that come together count less.
 
     With a share r of same-purchase pairs received on one day, n lines count like n / (1 + (n − 1) r) independent
     ones (the design effect of Kish 1965, 8.2).
     """
-    half_life = past.config.lead_time.half_life_days
-    weight = np.ones(len(rows)) if half_life is None else 0.5 ** (past.days_since(rows["clock_at"]) / half_life)
-    owner = [rows["po_id"].fillna(rows["po_line_id"]), rows["supplier_id"]]
-    purchase = pd.factorize(pd.MultiIndex.from_arrays(owner))[0]
+    if rows["po_id"].isna().all():
+        return np.ones(len(rows))
+    supplier, order = pd.factorize(rows["supplier_id"])[0], pd.factorize(rows["po_id"])[0]
+    # a line without a purchase order is one by itself
+    alone = order < 0
+    order = np.where(alone, order.max(initial=0) + 1 + np.cumsum(alone), order)
+    purchase = pd.factorize(supplier.astype(np.int64) * (order.max(initial=0) + 1) + order)[0]
     came = pd.DataFrame({"purchase": purchase, "day": rows["first_received_at"].dt.floor("D")})[durations.ended]
     lines = np.bincount(purchase)
     pairs, together = (_pairs(came.groupby(by).size()) for by in ("purchase", ["purchase", "day"]))
     alike = together / (pairs + _FEW_PAIRS)
-    shared: np.ndarray = weight / (1.0 + (lines[purchase] - 1.0) * alike)
+    shared: np.ndarray = 1.0 / (1.0 + (lines[purchase] - 1.0) * alike)
     return shared
 
 
@@ -150,4 +167,5 @@ def between(start: pd.Series, end: pd.Series, ended: np.ndarray, receiving: Rece
     place = receiving.place(end)
     run, shut = receiving.run[place], receiving.shut[place]
     low = np.where(ended, days - np.where(shut, 0, run), days + 1 - np.where(shut, run, 0))
-    return Durations(np.maximum(low, 0).astype(float), days + 1.0, ended, np.ones(len(days)))
+    none, one = np.zeros(len(days)), np.ones(len(days))
+    return Durations(np.maximum(low, 0).astype(float), days + 1.0, ended, one, none)

@@ -9,69 +9,152 @@ import numpy as np
 import pandas as pd
 
 from ..core import hazards
+from ..core.family import ITEMS, LEVELS, PERIOD, WILD, Family, combined
+from ..core.recalibration import corrected
 from ..law import Law
-from .durations import ReceivingDays
+from ..tables import TEXT
+from .challenger import Challenger, features
+from .coded import Coded
+from .durations import ReceivingDays, stated_days
 from .table import lead_time_table
 
-PAIR = ["supplier_id", "item_id"]
+
+def periods_back(clock: pd.Series, origin: pd.Timestamp) -> np.ndarray:
+    """Periods of ordering before the one that ends on `origin` [rows]."""
+    back: np.ndarray = np.maximum((origin - clock.dt.floor("D")).dt.days.to_numpy(np.int64), 0) // PERIOD
+    return back
+
+
+@dataclass(frozen=True)
+class Correction:
+    """How levels of open purchases' laws are corrected, (shift, spread) of those not due and of those overdue (see
+    `core.recalibration`), and from how many past purchases each was learned."""
+
+    by_state: tuple[tuple[float, float], tuple[float, float]] = ((0.0, 1.0), (0.0, 1.0))
+    learned_from: tuple[int, int] = (0, 0)
+
+    def applied(self, law: np.ndarray, overdue: np.ndarray) -> np.ndarray:
+        """Corrected laws [open × days]."""
+        of_row = np.array(self.by_state)[overdue.astype(np.int64)]
+        return corrected(law, of_row[:, 0], of_row[:, 1])
+
+
+NO_CORRECTION = Correction()
 
 
 @dataclass(frozen=True)
 class LeadTimes:
     """Fitted lead times.
 
-    pairs: supplier_id, item_id, sorted; suppliers: sorted; houses: cumulative hazard Λ of the first receipt, of each
-    supplier and, last, of one not known [suppliers + 1 × edges]; stretches: by what an item's lead times may be
-    longer than its supplier's, with weights for each pair [pairs × stretches] and for an item not known; rest: Λ of
-    the gap from one receipt to the rest; split_prob [pairs], split_share: sorted shares that first receipts brought;
-    cancel_hazard: per day; purchases: every known purchase line.
+    coded: suppliers and pairs; family: their laws of the first receipt, see `core.family`; usual: logarithm of the days
+    that each supplier usually states; rest: Λ of the gap from one receipt to the rest; split_prob [pairs], split_share:
+    sorted shares that first receipts brought; cancel_hazard: per day; purchases: every known purchase line; correction:
+    what past forecasts say of those of open purchases; alike: correlation of the normal scores of open purchases of one
+    supplier, which are late together; memory: how past purchases count, in words; challenger: what else is known of
+    open purchases, if it has earned its place.
     """
 
     origin: pd.Timestamp
     horizon: int
     receiving: ReceivingDays
-    pairs: pd.DataFrame
-    suppliers: np.ndarray
-    houses: np.ndarray
-    stretches: np.ndarray
-    pair_weight: np.ndarray
-    item_weight: np.ndarray
+    coded: Coded
+    family: Family
+    usual: np.ndarray
     rest: np.ndarray
     split_prob: np.ndarray
     split_share: np.ndarray
     cancel_hazard: float
     purchases: pd.DataFrame
     told: tuple[str, ...] = ()
+    correction: Correction = NO_CORRECTION
+    alike: float = 0.0
+    memory: str = ""
+    challenger: Challenger | None = None
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """supplier_id, item_id, sorted."""
+        return self.coded.pairs.astype(TEXT)
+
+    @property
+    def suppliers(self) -> np.ndarray:
+        """Supplier ids, sorted."""
+        return self.coded.suppliers
 
     @property
     def notes(self) -> list[str]:
         """What a reader should know: what was taken for want of better, and how much of what is bought is stuck."""
-        if self.told or not len(self.purchases):
+        if any("nothing was ever received" in x for x in self.told) or not len(self.purchases):
             return list(self.told)
-        stuck = float(np.exp(-self.houses[-1, -1]))
-        return [f"{stuck:.1%} of purchases are taken as stuck: nothing comes within {self.houses.shape[1] - 2} days"]
+        stuck, days = float(np.exp(-self.family.laws[-1, -1])), self.family.laws.shape[1] - 2
+        stuck_note = f"{stuck:.1%} of purchases are taken as stuck: nothing comes within {days} days"
+        return [stuck_note, *self._learned_notes(), *self.told]
 
-    def rows(self, supplier: pd.Series, item: pd.Series) -> np.ndarray:
-        """Rows of `laws` for each (supplier, item): the pair's own, else the supplier's, else that of all."""
+    def _learned_notes(self) -> list[str]:
+        """What past days taught."""
+        notes = [f"lead times: {self.memory}"] if self.memory else []
+        for state, (shift, spread), n in zip(
+            ("not yet due", "overdue"), self.correction.by_state, self.correction.learned_from, strict=True
+        ):
+            if (shift, spread) != (0.0, 1.0):
+                half = float(corrected(np.array([[0.5]]), np.array([shift]), np.array([spread]))[0, 0])
+                notes.append(
+                    f"of {n} purchases {state} on past days {half:.0%} came by the day by which half were expected; "
+                    "forecasts are corrected by that"
+                )
+        if self.challenger is not None:
+            notes.append("lead times: boosted trees over what else is known of open purchases came truer on past days")
+        if self.alike > 0:
+            notes.append(f"open purchases of one supplier are late together (correlation {self.alike:.2f})")
+        return notes
+
+    def rows(self, supplier: pd.Series, item: pd.Series, location: pd.Series | None = None) -> np.ndarray:
+        """Rows of `laws` for each (supplier, item, location): the pair's own (on that lane, where it is bought on
+        several), else the supplier's, else that of all."""
         n, m = len(self.pairs), len(self.suppliers)
-        pair, house = np.full(len(item), -1), np.full(len(item), -1)
-        if n:
-            known = pd.MultiIndex.from_frame(self.pairs)
-            pair = known.get_indexer(pd.MultiIndex.from_arrays([supplier, item]))
-            house = pd.Index(self.suppliers).get_indexer(supplier)
+        house = self.coded.houses(supplier)
+        wanted = pd.DataFrame({"supplier_id": supplier.array, "item_id": item.array})
+        pair = self.coded.pairs_of(wanted)
         rows: np.ndarray = np.where(pair >= 0, pair, np.where(house >= 0, n + house, n + m))
+        if location is not None and len(self._several):
+            lane = self.coded.lanes_of(wanted.assign(location_id=location.array))
+            known = pd.MultiIndex.from_frame(self._several[["pair", "lane"]])
+            own = known.get_indexer(pd.MultiIndex.from_arrays([pair, lane]))
+            rows = np.where(own >= 0, n + m + 1 + own, rows)
         return rows
 
     @cached_property
-    def _house(self) -> np.ndarray:
-        """The house of each row of `laws`: of pairs, then suppliers, then of who is not known."""
-        own = pd.Index(self.suppliers).get_indexer(self.pairs["supplier_id"]) if len(self.pairs) else []
-        return np.concatenate([own, np.arange(len(self.suppliers) + 1)]).astype(np.int64)
+    def _several(self) -> pd.DataFrame:
+        """The routes of pairs that have several."""
+        routes = self.coded.routes
+        return routes[routes["pair"].duplicated(keep=False)].reset_index(drop=True)
 
     @cached_property
-    def _weight(self) -> np.ndarray:
-        """Weights of the stretches of each row of `laws`."""
-        return np.vstack([self.pair_weight, np.tile(self.item_weight, (len(self.suppliers) + 1, 1))])
+    def _house(self) -> np.ndarray:
+        """The house of each row of `laws`: of pairs, of suppliers, of who is not known, of pairs on each lane."""
+        own = self.coded.pair_house
+        return np.concatenate([own, np.arange(len(self.suppliers) + 1), own[self._several["pair"].to_numpy()]])
+
+    @cached_property
+    def _item(self) -> np.ndarray:
+        """The row of `family.item` of each row of `laws`."""
+        n = len(self.pairs)
+        return np.concatenate([np.arange(n), np.full(len(self.suppliers) + 1, n), self._several["pair"]])
+
+    @cached_property
+    def _place(self) -> np.ndarray:
+        """Weights of the lane's stretch of each row of `laws`; of pairs mixed over their lanes."""
+        routes, place = self.coded.routes, self.family.place
+        share = routes["n"] / routes.groupby("pair")["n"].transform("sum")
+        mixed = np.zeros((len(self.pairs), place.shape[1]))
+        np.add.at(mixed, routes["pair"].to_numpy(), share.to_numpy()[:, None] * place[routes["lane"]])
+        return np.vstack([mixed, np.tile(place[-1], (len(self.suppliers) + 1, 1)), place[self._several["lane"]]])
+
+    @cached_property
+    def _usual(self) -> np.ndarray:
+        """What each row of `laws` usually states against its supplier's usual days, in logarithm."""
+        usual = self.family.usual
+        return np.concatenate([usual, np.zeros(len(self.suppliers) + 1), usual[self._several["pair"]]])
 
     @cached_property
     def laws(self) -> np.ndarray:
@@ -79,10 +162,25 @@ class LeadTimes:
 
         They are received on the first day from then on on which anything is (`receiving`).
         """
-        longer = np.zeros((len(self._house), self.houses.shape[1] - 1))
-        hazards.survivals(self._house, self._weight, np.zeros(len(longer)), self.houses, self.stretches, longer)
+        family, rows = self.family, np.arange(len(self._house))
+        longer = np.zeros((len(rows), family.laws.shape[1] - 1))
+        last = np.full(len(rows), family.level.shape[1] - 1)
+        self._outlive(longer, np.ones(len(rows), bool), rows, last, self._usual, np.zeros(len(rows)))
         stay = (1.0 - self.cancel_hazard) ** np.arange(longer.shape[1])
         return np.cumsum(np.diff(1.0 - longer, prepend=0.0, axis=1) * stay, axis=1)
+
+    def _outlive(
+        self, longer: np.ndarray, mine: np.ndarray, place: np.ndarray, period: np.ndarray, stated: np.ndarray,
+        age: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Fill the rows `mine` of longer [… × days]: P(no receipt for so many days more) given the age reached."""
+        family, house = self.family, self._house[place]
+        weight, points = combined(family.item[self._item[place]], self._place[place], family.level[house, period])
+        pace = np.exp(family.common[period] + family.beta[house] * stated)
+        out = np.zeros((int(mine.sum()), longer.shape[1]))
+        laws = np.ascontiguousarray(family.laws)
+        hazards.survivals(house[mine], weight[mine], age[mine], pace[mine], laws, points, out)
+        longer[mine] = out
 
     @cached_property
     def received_laws(self) -> np.ndarray:
@@ -103,28 +201,61 @@ class LeadTimes:
         return self.purchases[self.purchases["open_qty"] > 0].reset_index(drop=True)
 
     @cached_property
+    def overdue(self) -> np.ndarray:
+        """Whether each open purchase is past its first stated day or, without one, its usual one [rows]."""
+        rows, family = self.open_rows, self.family
+        place = self.rows(rows["supplier_id"], rows["item_id"], rows["location_id"])
+        house, period = self._house[place], self._period(rows)
+        middle = np.argmax(family.laws >= np.log(2.0), axis=1)[house]
+        stretch = family.item[self._item[place]] @ ITEMS + self._place[place] @ ITEMS
+        stretch = stretch + family.level[house, period] @ LEVELS + family.common[period]
+        usual = middle * np.exp(stretch + family.beta[house] * self._stated(rows, place))
+        age = (self.origin - rows["clock_at"].dt.floor("D")).dt.days.to_numpy(float)
+        late = (self.origin - rows["first_promised_date"].dt.floor("D")).dt.days.to_numpy(float)
+        past_day: np.ndarray = np.where(np.isnan(late), age > usual, late > 0)
+        return past_day
+
+    @cached_property
     def next_table(self) -> np.ndarray:
         """P(next receipt ≤ day) [open purchases × days 1…horizon], given the age reached; no cancellations."""
+        table = self.plain_table
+        if self.correction != NO_CORRECTION:
+            table = self.correction.applied(table, self.overdue)
+        return table if self.challenger is None else self.challenger.applied(table, features(self))
+
+    @cached_property
+    def plain_table(self) -> np.ndarray:
+        """`next_table` before what past forecasts say of it."""
         rows = self.open_rows
         begun = rows["received_qty"].to_numpy() > 0
         since = rows["last_received_at"].where(begun, rows["clock_at"]).dt.floor("D")
         open_until = self.receiving.last_open(self.origin, self.horizon)
         age = np.maximum((self.origin - since).dt.days.to_numpy() + 1.0 + open_until[0], 0.0)
         longer = np.zeros((len(rows), self.horizon - int(open_until[0])))
-        place = self.rows(rows["supplier_id"], rows["item_id"])
-        self._outlive(longer, ~begun, self._house[place], self._weight[place], age, self.houses, self.stretches)
-        once = np.ones((len(rows), 1))
-        self._outlive(longer, begun, np.zeros(len(rows), np.int64), once, age, self.rest[None], np.ones(1))
+        place = self.rows(rows["supplier_id"], rows["item_id"], rows["location_id"])
+        self._outlive(longer, ~begun, place, self._period(rows), self._stated(rows, place), age)
+        one = np.ones(int(begun.sum()))
+        out = np.zeros((len(one), longer.shape[1]))
+        law = np.zeros(len(one), np.int64)
+        hazards.survivals(law, np.ones((len(one), 1)), age[begun], one, self.rest[None], np.ones(1), out)
+        longer[begun] = out
         # nothing is received on shut days: what became ready on them comes on the next open one
         ready = np.concatenate([np.zeros((len(rows), 1)), 1.0 - longer], axis=1)
-        return ready[:, open_until[1:] - open_until[0]]
+        table: np.ndarray = ready[:, open_until[1:] - open_until[0]]
+        return table
 
-    @staticmethod
-    def _outlive(longer: np.ndarray, mine: np.ndarray, house: np.ndarray, weight: np.ndarray, age: np.ndarray,
-                 laws: np.ndarray, stretches: np.ndarray) -> None:  # fmt: skip
-        out = np.zeros((int(mine.sum()), longer.shape[1]))
-        hazards.survivals(house[mine], np.ascontiguousarray(weight[mine]), age[mine], laws, stretches, out)
-        longer[mine] = out
+    def _period(self, rows: pd.DataFrame) -> np.ndarray:
+        """The period of ordering of purchase lines, as `family` counts them; the first for older ones."""
+        last = self.family.level.shape[1] - 2
+        period: np.ndarray = np.maximum(last - periods_back(rows["clock_at"], self.origin), 0)
+        return period
+
+    def _stated(self, rows: pd.DataFrame, place: np.ndarray) -> np.ndarray:
+        """What purchase lines state against their supplier's usual days, in logarithm; the pair's usual if nothing."""
+        usual = np.append(self.usual, 0.0)[self._house[place]]
+        of_pair = self._usual[place]
+        news = np.clip(stated_days(rows) - usual - of_pair, -WILD, WILD)
+        return np.where(self._house[place] < len(self.usual), of_pair + np.nan_to_num(news), 0.0)
 
     @cached_property
     def rest_table(self) -> np.ndarray:
@@ -155,7 +286,8 @@ class LeadTimes:
         rows = self.open_rows
         place = self.rows(rows["supplier_id"], rows["item_id"])
         typical = self.split_prob.mean() if len(self.split_prob) else 0.0
-        prob = np.append(self.split_prob, np.full(len(self.suppliers) + 1, typical))
+        others = np.full(len(self.suppliers) + 1, typical)
+        prob = np.concatenate([self.split_prob, others, self.split_prob[self._several["pair"]]])
         single = (rows["received_qty"] > 0) | (rows["open_qty"] < 2)
         return np.where(single, 0.0, prob[place])
 
@@ -165,6 +297,17 @@ class LeadTimes:
 
     def _open_law(self, table: np.ndarray) -> Law:
         return Law(self.open_rows[["po_line_id"]], table, start=1, origin=self.origin)
+
+    def learned(self) -> pd.DataFrame:
+        """What was learned from past days, for the run folder: a row for each state of open purchases."""
+        shift, spread = zip(*self.correction.by_state, strict=True)
+        return pd.DataFrame(
+            {
+                "state": ["not yet due", "overdue"], "shift": shift, "spread": spread,
+                "learned_from": self.correction.learned_from, "memory": self.memory, "alike": self.alike,
+                "challenger": self.challenger is not None,
+            }
+        )  # fmt: skip
 
     def table(self) -> pd.DataFrame:
         """The output table `lead_times`."""

@@ -169,7 +169,9 @@ def _seen(panel: Panel, exposure: Exposure, smoothed: Smoothed, horizon: int) ->
         columns.append(np.log((history.sums(window) + 0.3) / (level * window + 0.3)))
     for window in (horizon, 3 * horizon):
         columns.append(np.bincount(history.item[history.age < window], minlength=n) / window)
-    return np.stack([*columns, *_driven(panel, exposure, horizon)], axis=1).astype(np.float32), level
+    found = np.stack([*columns, *_driven(panel, exposure, horizon)], axis=1).astype(np.float32)
+    # scikit-learn asks for a value in every column: one that says nothing of any item is 0
+    return np.where(np.isfinite(found).any(axis=0), found, np.float32(0.0)), level
 
 
 def _middling(smoothed: Smoothed, horizon: int) -> np.ndarray:

@@ -65,10 +65,21 @@ class Exposure:
     def of_events(self, history: History) -> np.ndarray:
         """Factor of each event's period [events]."""
         factor = np.empty(len(history.item))
-        weekday = np.ascontiguousarray(self.periods.weekday[: self.periods.now][::-1])
-        past, week = (np.ascontiguousarray(x) for x in (self.shared.past, self.week))
-        kernels.event_factors(history.start, history.age, past, self.group, week, weekday, factor)
+        kernels.event_factors(history.start, history.age, *self._by_age(), factor)
         return factor if self.own is None else factor * self.own[history.item, self.periods.of_age(history.age)]
+
+    def _by_age(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Factors as compiled passes take them: shared [groups × ages], group, week, weekday of each age."""
+        weekday = np.ascontiguousarray(self.periods.weekday[: self.periods.now][::-1])
+        return np.ascontiguousarray(self.shared.past), self.group, np.ascontiguousarray(self.week), weekday
+
+    def nearby(self, history: History, decay: float) -> tuple[np.ndarray, np.ndarray]:
+        """Units, and the factors of all periods, around each event, weighing decay^(periods away) [events] each; the
+        items' own drivers aside."""
+        units, seen = (np.empty(len(history.item)) for _ in range(2))
+        around = (history.start, history.age, history.qty, history.length, *self._by_age(), decay)
+        kernels.nearby_sums(*around, units, seen)
+        return units, seen
 
     def dense(self, rows: np.ndarray) -> np.ndarray:
         """Factor of each past period [rows × periods], the first one first."""

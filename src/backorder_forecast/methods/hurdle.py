@@ -84,14 +84,11 @@ class Hurdle:
 
     def sizes(self, rows: np.ndarray, step: np.ndarray, width: int) -> np.ndarray:
         """Law of one size in steps [rows × width], at least one step; what lies beyond is left out."""
-        edges = np.log(np.maximum(np.arange(width + 1) - 0.5, 1e-9))
-        edges = edges + np.log(step)[:, None]
-        below = special.ndtr((edges - self.centre[rows, None]) / self.spread[rows, None])
-        below[:, :2] = 0.0
-        seen = np.zeros((len(rows), width))
-        kernels.seen_sizes(self.history.start, self.history.qty, rows.astype(np.int64), step, seen)
-        events = self.history.events()[rows][:, None]
-        return np.asarray((seen + _FEW * np.diff(below, axis=1)) / (events + _FEW))
+        out, some = np.empty((len(rows), width)), rows.astype(np.int64)
+        centre, spread, step = (np.ascontiguousarray(x, float) for x in (self.centre[rows], self.spread[rows], step))
+        history = self.history
+        kernels.size_laws(history.start, history.qty, some, step, centre, spread, _FEW, kernels.NORMAL, out)
+        return out
 
     def size_moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and mean square of one size [n]."""

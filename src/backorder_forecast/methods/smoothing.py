@@ -100,12 +100,12 @@ def typical_rates(units: np.ndarray, exposure: np.ndarray, ratio: np.ndarray, gr
     return out
 
 
-def dispersion(history: History, exposure: Exposure) -> np.ndarray:
+def dispersion(history: History, exposure: Exposure, weeks: int = _SPAN) -> np.ndarray:
     """φ [n]: Pearson's statistic around the level of each block of eight weeks (periods), shrunk to the typical item's.
 
     A level that moves from block to block is no scatter. Sums of squares over sums of means: no division by small ones.
     """
-    span = max(round(_SPAN * exposure.periods.per_year / 52.18), _SPAN)
+    span = max(round(weeks * exposure.periods.per_year / 52.18), weeks)
     span = min(span, max(exposure.periods.now, 1))
     factors = exposure.blocks(span)
     blocks = factors.shape[1]

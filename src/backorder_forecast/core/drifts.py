@@ -1,0 +1,134 @@
+"""Levels that move slowly, common to all groups and of each, on a grid of their logarithm.
+
+The level of group g in period b is c_b + x_gb + e_gb: c, common to all, and x, its own, are random walks; e is a
+disturbance of that period alone (a delay that everything ordered then shares). What is known of a cell is its log
+likelihood at every point of the grid. The standard deviations are those under which all groups are most likely; the
+levels follow by filtering forward and smoothing backward, which is exact on a grid (Rabiner 1989; Kitagawa 1987).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .hazards import bell
+
+WALKS = np.array([0.0, 0.015, 0.03, 0.06])  # standard deviations of a period's step
+SHARED = np.array([0.0, 0.05, 0.1, 0.15, 0.2])  # of a period's own disturbance
+_YEAR = 13.0  # periods: a group's first level differs from its typical one by the walk of about so many
+_TELLING = 100  # groups by which the standard deviations are judged
+_TINY = 1e-300
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What is known of the levels: walk, shared: the standard deviations chosen; weight [groups + 1 × periods + 1 ×
+    points]: of each group and of one not known, in each period and in the one after the last."""
+
+    walk: float
+    shared: float
+    weight: np.ndarray
+
+
+def normal_steps(points: np.ndarray, sd: float) -> np.ndarray:
+    """Chances of going from each point to each [points × points]; what would leave the grid stays at its edge.
+
+    Steps that are small against the grid's keep their variance: they go to a neighbour, seldom.
+    """
+    step = float(points[1] - points[0])
+    if sd >= step:
+        return np.exp(np.stack([bell(points, x, np.array(sd)) for x in points]))
+    aside = 0.5 * (sd / step) ** 2
+    chances = np.diag(np.full(len(points), 1.0 - 2.0 * aside))
+    chances += np.diag(np.full(len(points) - 1, aside), 1) + np.diag(np.full(len(points) - 1, aside), -1)
+    chances[0, 0] += aside
+    chances[-1, -1] += aside
+    return np.asarray(chances)
+
+
+def _around_zero(points: np.ndarray, sd: float) -> np.ndarray:
+    """Weights of the points of a normal law around the point 0."""
+    middle = int(np.argmin(np.abs(points)))
+    row: np.ndarray = normal_steps(points, float(sd))[middle]
+    return row
+
+
+def relative(like: np.ndarray) -> np.ndarray:
+    """Likelihoods from their logarithms, each cell's largest 1."""
+    found: np.ndarray = np.exp(like - like.max(axis=-1, keepdims=True))
+    return found
+
+
+def own_levels(like: np.ndarray, points: np.ndarray) -> Drift:
+    """The levels of groups from log likelihoods [groups × periods × points], periods in order of time."""
+    cells = relative(like)
+    seen = np.ptp(like, axis=-1) > 1e-9
+    told = [(walk, shared) for walk in WALKS for shared in SHARED]
+    # the groups that tell most tell enough
+    most = np.sort(np.argsort(-np.ptp(like, axis=-1).sum(axis=-1), kind="stable")[:_TELLING])
+    walk, shared = told[int(np.argmax(_evidence(cells[most], points, told, seen[most])))]
+    return _smoothed(cells, points, float(walk), float(shared))
+
+
+def common_level(like: np.ndarray, points: np.ndarray, apart: float) -> np.ndarray:
+    """The level common to all groups, by period [periods], with groups that lie `apart` (standard deviation) from it.
+
+    Each group counts for no more than what one group says that differs from the others by so much.
+    """
+    cells = np.log(np.maximum(relative(like) @ normal_steps(points, max(apart, 0.05)), _TINY)).sum(axis=0)
+    level = own_levels_of_one(cells, points)
+    found: np.ndarray = level @ points
+    return found
+
+
+def own_levels_of_one(like: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Weights [periods × points] of one walk with log likelihoods [periods × points], without disturbances."""
+    cells, seen = relative(like)[None], np.ptp(like, axis=-1)[None] > 1e-9
+    best = WALKS[int(np.argmax(_evidence(cells, points, [(walk, 0.0) for walk in WALKS], seen)))]
+    return _smoothed(cells, points, float(best), 0.0).weight[0, :-1]
+
+
+def _evidence(
+    cells: np.ndarray, points: np.ndarray, told: list[tuple[float, float]], seen: np.ndarray
+) -> np.ndarray:
+    """Log evidence of all cells under each pair of standard deviations (walk, shared), all pairs side by side."""
+    steps = np.stack([normal_steps(points, walk) for walk, _ in told])
+    blurs = np.stack([normal_steps(points, shared) for _, shared in told])
+    start = np.stack([_around_zero(points, walk * np.sqrt(_YEAR)) for walk, _ in told])
+    before = np.repeat(start[:, None, :], len(cells), axis=1)
+    evidence = np.zeros(len(told))
+    for b in range(cells.shape[1]):
+        joint = before * (cells[None, :, b] @ blurs)
+        total = np.maximum(joint.sum(axis=2, keepdims=True), _TINY)
+        evidence += np.log(total[:, seen[:, b], 0]).sum(axis=1)
+        before = (joint / total) @ steps
+    return evidence
+
+
+def _forward(cells: np.ndarray, walk: float, points: np.ndarray) -> np.ndarray:
+    """Chances of the level before each period's own cell is seen [groups × periods + 1 × points]."""
+    step = normal_steps(points, walk)
+    before = np.empty((cells.shape[0], cells.shape[1] + 1, cells.shape[2]))
+    before[:, 0] = _around_zero(points, walk * np.sqrt(_YEAR))
+    for b in range(cells.shape[1]):
+        joint = before[:, b] * cells[:, b]
+        before[:, b + 1] = (joint / np.maximum(joint.sum(axis=1, keepdims=True), _TINY)) @ step
+    return before
+
+
+def _smoothed(cells: np.ndarray, points: np.ndarray, walk: float, shared: float) -> Drift:
+    own, step = normal_steps(points, shared), normal_steps(points, walk)
+    blurred = cells @ own.T  # P(cell | level): what the disturbance may have been is summed over
+    before = _forward(blurred, walk, points)
+    groups, periods, size = cells.shape
+    weight = np.empty((groups + 1, periods + 1, size))
+    weight[:-1, -1] = before[:, -1] @ own
+    after = np.ones((groups, size))
+    for b in range(periods - 1, -1, -1):
+        joint = ((before[:, b] * after) @ own) * cells[:, b]
+        weight[:-1, b] = joint / np.maximum(joint.sum(axis=1, keepdims=True), _TINY)
+        after = (blurred[:, b] * after) @ step.T
+        after /= np.maximum(after.max(axis=1, keepdims=True), _TINY)
+    weight[-1] = _around_zero(points, walk * np.sqrt(_YEAR)) @ own
+    return Drift(walk, shared, weight)

@@ -1,0 +1,318 @@
+"""Durations to a family of laws: one law for each supplier (house), stretched by item (pair), by the place it goes to
+(lane), by when it was ordered and by what was stated.
+
+A duration divided by exp(item + place + common level + own level + β · stated) follows its house's law. The house's
+law is the law of all at the house's pace and spread, mixed over what these may be, then corrected day by day. What is
+not known for sure of a stretch is summed over, not put at its best guess: durations are counted at several possible
+stretches (expectation and maximisation, Dempster, Laird, Rubin 1977), or the laws would hold that doubt twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+
+import numpy as np
+from scipy.special import logsumexp
+
+from . import hazards
+from .drifts import common_level, own_levels
+
+PERIOD = 28  # days of ordering that share a level
+STEP = 0.1
+ITEMS = np.arange(-12, 13) * STEP  # logarithm of an item's lead times against its supplier's
+LEVELS = np.arange(-10, 11) * STEP  # of those ordered in a period against the typical ones
+BETAS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])  # how much of what a stated date differs from the usual one is true
+_BINS, _REACH = 25.0, 20  # the law of all: bins to one typical lead time, and typical lead times tabulated
+_SCALES = np.exp(np.arange(np.log(0.5), np.log(500.0), 0.12))  # days that suppliers typically take
+_POWERS = np.exp(np.linspace(-0.7, 0.7, 8))  # their spread: the law of all, squeezed or stretched in log time
+_NODES, _SHARES = np.array([-np.sqrt(3.0), 0.0, np.sqrt(3.0)]), np.array([1.0, 4.0, 1.0]) / 6.0
+_ROUNDS, _ENOUGH = 4, 100_000  # turns; the cases on which they work
+_PLENTY = 300_000  # cases that tell everything but the single item
+_LIGHT = 1e-4  # weights below count as none
+WILD = 1.5  # what a stated date may tell at most, in logarithm
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Durations and what they belong to.
+
+    house, pair, lane, period: codes, periods in order of time; durations lie in (low, high] days, or beyond low where
+    not `ended`, and are seen from `entry` on; stated: logarithm of the stated days against the house's usual ones.
+    """
+
+    house: np.ndarray
+    pair: np.ndarray
+    lane: np.ndarray
+    period: np.ndarray
+    entry: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    ended: np.ndarray
+    weight: np.ndarray
+    stated: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.house)
+
+    @cached_property
+    def spans(self) -> hazards.Spans:
+        """The durations as the likelihood wants them."""
+        return hazards.Spans.of(self.entry, self.low, self.high, self.ended)
+
+    def thinned(self, most: int) -> Cases:
+        """About so many of the cases at most, evenly taken, each standing for several."""
+        every = 1 + len(self) // most
+        if every == 1:
+            return self
+        taken = {x.name: getattr(self, x.name)[::every] for x in fields(self)}
+        return Cases(**taken | {"weight": taken["weight"] * every})
+
+
+@dataclass(frozen=True)
+class Family:
+    """Fitted laws.
+
+    laws: Λ of each house and, last, of one not known [houses + 1 × edges]; item, place: weights of ITEMS of each pair
+    and of each lane and, last, of one not known [pairs + 1 × points], [lanes + 1 × points]; level: weights of LEVELS of
+    each house, the last not known, in each period, the last the one to come [houses + 1 × periods + 1 × points];
+    common: level of each period, the last the one to come [periods + 1], in logarithm; beta: what stated dates tell, by
+    house [houses + 1]; usual: the stated days of each pair against the house's usual ones, in logarithm [pairs]; walk,
+    shared: standard deviations of the levels; pace_and_spread: of each house [houses], where another fit may start.
+    """
+
+    laws: np.ndarray
+    item: np.ndarray
+    place: np.ndarray
+    level: np.ndarray
+    common: np.ndarray
+    beta: np.ndarray
+    usual: np.ndarray
+    walk: float = 0.0
+    shared: float = 0.0
+    pace_and_spread: tuple[np.ndarray, np.ndarray] = (np.zeros(0), np.zeros(0))
+
+    @cached_property
+    def tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """The laws as the likelihood wants them."""
+        return hazards.log_tables(self.laws)
+
+
+def no_family(periods: int, edges: int) -> Family:
+    """Of no durations: nothing ever comes."""
+    item = np.exp(hazards.bell(ITEMS, 0.0, np.array(0.3)))[None]
+    level = np.tile(_none(LEVELS), (1, periods + 1, 1))
+    nothing = np.zeros(periods + 1)
+    return Family(np.zeros((1, edges)), item, _none(ITEMS)[None], level, nothing, np.zeros(1), np.zeros(0))
+
+
+def _none(points: np.ndarray) -> np.ndarray:
+    """Weights of no stretch at all."""
+    return (np.abs(points) < STEP / 2).astype(float)
+
+
+def fit_family(
+    cases: Cases, houses: int, pairs: int, lanes: int, periods: int, edges: int, slow: bool = True,
+    start: Family | None = None,
+) -> Family:  # fmt: skip
+    """Fit laws, items, places, levels (if `slow` change is looked for) and what stated dates tell, each given the
+    others, in turn; from a fit to the same cases with other weights, where there is one, in fewer turns."""
+    if not len(cases):
+        return no_family(periods, edges)
+    usual = _mean_by(cases.pair, cases.stated, pairs)
+    news = np.clip(cases.stated - usual[cases.pair], -WILD, WILD)
+    cases = replace(cases, stated=usual[cases.pair] + news)
+    found = _start(houses, pairs, lanes, periods, edges, usual)
+    pace, spread = _first_pace(cases, houses), np.ones(houses)
+    if start is not None:
+        level, common = (start.level, start.common) if slow else (found.level, found.common)
+        found, (pace, spread) = replace(start, level=level, common=common), start.pace_and_spread
+    few = cases.thinned(_ENOUGH)
+    told = few.stated - usual[few.pair]
+    for turn in range(_ROUNDS if start is None else 1):
+        laws, pace, spread = _fit_houses(few, *_stretch(few, found), pace, spread, edges)
+        found = _fit_effects(few, replace(found, laws=laws), houses, periods, slow)
+        if (turn or start) and np.ptp(told) > 0.01:
+            found = replace(found, beta=_fit_beta(few, found, told, houses))
+    if len(few) < len(cases):
+        found = replace(found, item=_fit_effect(cases, found, cases.pair, found.item))
+    many = cases.thinned(_PLENTY)
+    laws, pace, spread = _fit_houses(many, *_stretch(many, found), pace, spread, edges)
+    found = replace(found, laws=laws, item=_fit_effect(cases, replace(found, laws=laws), cases.pair, found.item))
+    found = _fit_effects(many, found, houses, periods, slow, items=False)
+    return replace(found, pace_and_spread=(pace, spread))
+
+
+def _fit_effects(
+    cases: Cases, found: Family, houses: int, periods: int, slow: bool, items: bool = True
+) -> Family:
+    """Items, places and levels, in turn."""
+    if items:
+        found = replace(found, item=_fit_effect(cases, found, cases.pair, found.item))
+    if len(found.place) - 1 > houses:
+        found = replace(found, place=_fit_effect(cases, found, cases.lane, found.place))
+    return _fit_levels(cases, found, houses, periods) if slow else found
+
+
+def _start(houses: int, pairs: int, lanes: int, periods: int, edges: int, usual: np.ndarray) -> Family:
+    none = no_family(periods, edges)
+    return Family(
+        np.zeros((houses + 1, edges)), np.tile(_none(ITEMS), (pairs + 1, 1)), np.tile(_none(ITEMS), (lanes + 1, 1)),
+        np.tile(none.level, (houses + 1, 1, 1)), np.zeros(periods + 1), np.zeros(houses + 1), usual,
+    )  # fmt: skip
+
+
+def _mean_by(code: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    size = np.maximum(np.bincount(code, minlength=count), 1)
+    mean: np.ndarray = np.bincount(code, values, count) / size
+    return mean
+
+
+def _moments(weight: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of points under weights [… × points]."""
+    mean = weight @ points
+    return mean, np.maximum(weight @ points**2 - mean**2, 0.0)
+
+
+def _stretch(cases: Cases, found: Family) -> tuple[np.ndarray, np.ndarray]:
+    """Logarithm of what each duration is stretched by, and the standard deviation of the doubt about it."""
+    item, of_item = _moments(found.item, ITEMS)
+    place, of_place = _moments(found.place, ITEMS)
+    level, of_level = _moments(found.level, LEVELS)
+    mean = item[cases.pair] + place[cases.lane] + level[cases.house, cases.period]
+    mean = mean + found.common[cases.period] + found.beta[cases.house] * cases.stated
+    return mean, np.sqrt(of_item[cases.pair] + of_place[cases.lane] + of_level[cases.house, cases.period])
+
+
+def _first_pace(cases: Cases, count: int) -> np.ndarray:
+    """A geometric mean of each house's durations, ended or not: where the search begins."""
+    return np.exp(_mean_by(cases.house, np.log(cases.low + 1.0), count))
+
+
+def _fit_houses(
+    cases: Cases, stretch: np.ndarray, doubt: np.ndarray, pace: np.ndarray, spread: np.ndarray, edges: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Λ of each house and of one not known, and better paces and spreads of the houses."""
+    risk, events = np.zeros((len(pace), edges - 1)), np.zeros((len(pace), edges - 1))
+    _count(cases, cases.house, stretch, doubt, np.ones(len(cases)), 1.0, risk, events)
+    scale, power = (x.ravel() for x in np.meshgrid(_SCALES, _POWERS, indexing="ij"))
+    some = slice(None, None, 1 + len(cases) // _ENOUGH)
+    of_all = stretch[some] + np.log(pace[cases.house[some]])
+    base = _law_of_all(cases.thinned(_ENOUGH), of_all, doubt[some], spread[cases.house[some]])
+    laws = hazards.stretched(base, scale, power, _BINS, edges)
+    like = hazards.log_likelihood(risk, events, laws)
+    prior = _prior(like)
+    weight = hazards.weights(like, prior)
+    outlive = np.vstack([weight, np.exp(prior)]) @ np.exp(-laws)
+    steps = -np.diff(np.log(np.maximum(outlive, 1e-300)), axis=1)
+    expected = -np.expm1(-steps)
+    k = hazards.strength(risk, events, expected[:-1])
+    expected[:-1] = hazards.shrunk(risk, events, expected[:-1], k)
+    return hazards.cumulative(expected), np.exp(weight @ np.log(scale)), np.exp(weight @ np.log(power))
+
+
+def _count(
+    cases: Cases, group: np.ndarray, stretch: np.ndarray, doubt: np.ndarray, power: np.ndarray, bins: float,
+    risk: np.ndarray, events: np.ndarray,
+) -> None:  # fmt: skip
+    """Dense counts at three possible stretches of each duration (Gauss and Hermite), or one where none is in doubt."""
+    nodes, shares = (_NODES, _SHARES) if doubt.max(initial=0.0) > 0.02 else (_NODES[1:2], np.ones(1))
+    for node, share in zip(nodes, shares, strict=True):
+        scale = np.exp(stretch + node * doubt)
+        weight = cases.weight * share
+        hazards.add_counts(
+            group, cases.entry, cases.low, cases.high, cases.ended, weight, scale, power, bins, risk, events
+        )
+
+
+def _law_of_all(cases: Cases, stretch: np.ndarray, doubt: np.ndarray, power: np.ndarray) -> np.ndarray:
+    """Λ over typical lead times: every duration by its own pace and spread."""
+    risk, events = np.zeros((1, int(_BINS * _REACH))), np.zeros((1, int(_BINS * _REACH)))
+    _count(cases, np.zeros(len(cases), np.int64), stretch, doubt, power, _BINS, risk, events)
+    return hazards.cumulative(hazards.smooth(risk[0], events[0]))
+
+
+def _prior(like: np.ndarray) -> np.ndarray:
+    """Log prior weights of (pace, spread), each normal in its logarithm, fitted to all suppliers."""
+    grid = like.reshape(len(like), len(_SCALES), len(_POWERS))
+    of_power = hazards.bell(np.log(_POWERS), 0.0, np.array(0.35))
+    of_scale = hazards.fitted_bell(logsumexp(grid + of_power, axis=2), np.log(_SCALES))
+    of_power = hazards.fitted_bell(
+        logsumexp(grid + of_scale[None, :, None], axis=1), np.log(_POWERS), centre=0.0
+    )
+    return np.asarray((of_scale[:, None] + of_power[None, :]).ravel())
+
+
+def _likelihood(
+    cases: Cases, group: np.ndarray, groups: int, stretch: np.ndarray, found: Family, points: np.ndarray
+) -> np.ndarray:
+    """Log likelihood of each group's durations, stretched besides by each point [groups × points]."""
+    return hazards.scale_likelihood(
+        group, groups, cases.house, cases.spans, cases.weight, stretch, found.laws, points, found.tables
+    )
+
+
+def _fit_effect(cases: Cases, found: Family, code: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Weights of the stretches of each pair (or lane) and, last, of one not known; `weight`: those so far."""
+    others = _stretch(cases, found)[0] - (weight @ ITEMS)[code]
+    like = _likelihood(cases, code, len(weight) - 1, others, found, ITEMS)
+    prior = hazards.fitted_bell(like, ITEMS, centre=0.0)
+    return np.vstack([hazards.weights(like, prior), np.exp(prior)])
+
+
+def _fit_levels(cases: Cases, found: Family, houses: int, periods: int) -> Family:
+    """The level of all in each period, and each house's own against it."""
+    level = (found.level @ LEVELS)[cases.house, cases.period] + found.common[cases.period]
+    others = _stretch(cases, found)[0] - level
+    cell = cases.house * periods + cases.period
+    like = _likelihood(cases, cell, houses * periods, others, found, LEVELS).reshape(houses, periods, -1)
+    apart = np.hypot(found.shared, found.walk * np.sqrt(13.0)) if found.shared or found.walk else 0.2
+    common = common_level(like, LEVELS, float(apart))
+    common = common - np.average(common, weights=np.bincount(cases.period, cases.weight, periods))
+    drift = own_levels(_moved(like, common), LEVELS)
+    return replace(
+        found, level=drift.weight, common=np.append(common, common[-1]), walk=drift.walk, shared=drift.shared
+    )
+
+
+def _moved(like: np.ndarray, common: np.ndarray) -> np.ndarray:
+    """Log likelihoods [houses × periods × points] of levels against the common one [periods]."""
+    at = np.clip((LEVELS[None, :] + common[:, None] - LEVELS[0]) / STEP, 0, len(LEVELS) - 1)
+    below = np.minimum(at.astype(np.int64), len(LEVELS) - 2)
+    part, rows = at - below, np.arange(len(common))[:, None]
+    moved: np.ndarray = (1 - part) * like[:, rows, below] + part * like[:, rows, below + 1]
+    return moved
+
+
+def _fit_beta(cases: Cases, found: Family, news: np.ndarray, houses: int) -> np.ndarray:
+    """What stated dates tell, by house and, last, of one not known.
+
+    Judged by how the dates of one pair differ, since what differs between pairs is in their items' stretches. How often
+    which value is so is learned from all houses.
+    """
+    others = _stretch(cases, found)[0] - found.beta[cases.house] * news
+    like = np.hstack(
+        [_likelihood(cases, cases.house, houses, others + b * news, found, np.zeros(1)) for b in BETAS]
+    )
+    telling = np.ptp(like, axis=1) > 0.1
+    prior = np.full(len(BETAS), 1.0 / len(BETAS))
+    for _ in range(20):
+        weight = hazards.weights(like, np.log(prior))
+        prior = (weight[telling].sum(axis=0) + 0.2) / (telling.sum() + 0.2 * len(BETAS))
+    found_beta: np.ndarray = np.append(hazards.weights(like, np.log(prior)) @ BETAS, prior @ BETAS)
+    return found_beta
+
+
+def combined(*effects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights [rows × points] of the sums of independent stretches [rows × points each], and the points, as factors."""
+    weight = effects[0]
+    for effect in effects[1:]:
+        width = weight.shape[1]
+        total = np.zeros((len(weight), width + effect.shape[1] - 1))
+        for i in np.flatnonzero(effect.max(axis=0, initial=0.0) > _LIGHT):
+            total[:, i : i + width] += effect[:, i : i + 1] * weight
+        weight = total
+    weight = np.where(weight < _LIGHT, 0.0, weight)
+    weight /= weight.sum(axis=1, keepdims=True)
+    half = weight.shape[1] // 2
+    return weight, np.exp(np.arange(-half, half + 1) * STEP)

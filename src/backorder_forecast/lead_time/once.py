@@ -1,0 +1,172 @@
+"""One fit: durations to the laws of every supplier, item and place, with purchases counted as a memory says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..core import hazards
+from ..core.family import Cases, fit_family
+from ..tables import TEXT
+from .coded import Coded
+from .durations import (
+    Durations,
+    ReceivingDays,
+    as_planned,
+    between,
+    receiving_days,
+    stated_days,
+    to_first_receipt,
+    weights,
+)
+from .laws import LeadTimes, periods_back
+
+if TYPE_CHECKING:
+    from ..past import Past
+
+
+@dataclass(frozen=True)
+class Memory:
+    """How past purchases count: days after which one counts half (None: all alike); whether levels move slowly."""
+
+    half_life: float | None = None
+    slow: bool = True
+
+    def __str__(self) -> str:
+        fades = "all purchases count alike" if self.half_life is None else f"half-life {self.half_life:.0f} days"
+        return f"{fades}, {'slow change' if self.slow else 'no slow change'}"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is known of purchases on a day, as every memory needs it.
+
+    rows: every purchase line; used: those fitted on; lone: whether each line counts for itself or less, with lines of
+    the same purchase.
+    """
+
+    past: Past
+    rows: pd.DataFrame
+    used: pd.DataFrame
+    receiving: ReceivingDays
+    durations: Durations
+    coded: Coded
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, past: Past) -> Prepared:
+        """From what `past` knew."""
+        config, notes = past.config.lead_time, []
+        rows = past.purchases.copy()
+        rows["clock_at"] = rows["ordered_at"]
+        if config.clock == "confirmed_at":
+            rows["clock_at"] = rows["confirmed_at"].fillna(rows["ordered_at"])
+        rows["supplier_id"] = rows["supplier_id"].astype(TEXT)
+        receiving = receiving_days(past, rows["clock_at"].min() if len(rows) else past.day)
+        used = rows[past.days_since(rows["clock_at"]) < config.history_days].reset_index(drop=True)
+        durations = to_first_receipt(past, used, receiving)
+        if len(used) and not durations.ended.any():
+            durations = as_planned(past, used)
+            notes.append("nothing was ever received: lead times are the stated days of purchases and policies")
+        durations = replace(durations, weight=weights(used, durations))
+        return cls(past, rows, used, receiving, durations, Coded.of(used), tuple(notes))
+
+    def fit(self, memory: Memory, start: LeadTimes | None = None) -> LeadTimes:
+        """Fit with this memory; sooner from a fit of the same day with another."""
+        past, used, coded = self.past, self.used, self.coded
+        edges = 2 + int(min(past.config.lead_time.max_days, max(30.0, self.durations.high.max(initial=0.0))))
+        cases, usual, periods = _cases(used, self.durations, coded, past.day)
+        if memory.half_life is not None:
+            fading = 0.5 ** (past.days_since(used["clock_at"]) / memory.half_life)
+            cases = replace(cases, weight=cases.weight * fading)
+        sizes = (len(coded.suppliers), len(coded.pair_keys), len(coded.lane_keys), periods)
+        family = fit_family(cases, *sizes, edges, slow=memory.slow, start=start.family if start else None)
+        rest, split_prob, split_share = _fit_splits(past, used, coded.pairs, self.receiving, edges)
+        return LeadTimes(
+            past.day, past.config.simulation.horizon_days, self.receiving, coded, family, usual, rest, split_prob,
+            split_share, _cancel_hazard(used, self.durations), self.rows, self.notes,
+        )  # fmt: skip
+
+
+def _cases(
+    rows: pd.DataFrame, durations: Durations, coded: Coded, origin: pd.Timestamp
+) -> tuple[Cases, np.ndarray, int]:
+    """The durations as arrays; the usual stated days of each supplier, in logarithm; periods of ordering."""
+    house, pair, lane = coded.houses(rows["supplier_id"]), coded.pairs_of(rows), coded.lanes_of(rows)
+    back = periods_back(rows["clock_at"], origin)
+    periods = 1 + int(back.max(initial=0))
+    stated = stated_days(rows)
+    known = ~np.isnan(stated)
+    usual = _mean_of_known(house, stated, known, len(coded.suppliers))
+    against = np.where(known, stated - usual[house], 0.0)
+    of_pair = _mean_of_known(pair, against, known, len(coded.pair_keys))
+    against = np.where(known, against, of_pair[pair])
+    cases = Cases(
+        house, pair, lane, periods - 1 - back, durations.entry, durations.low, durations.high, durations.ended,
+        durations.weight, against,
+    )  # fmt: skip
+    return cases, usual, periods
+
+
+def _mean_of_known(code: np.ndarray, values: np.ndarray, known: np.ndarray, count: int) -> np.ndarray:
+    """Mean by code; 0 where nothing is known."""
+    size = np.maximum(np.bincount(code[known], minlength=count), 1)
+    mean: np.ndarray = np.bincount(code[known], values[known], count) / size
+    return mean
+
+
+def _fit_splits(
+    past: Past, rows: pd.DataFrame, pairs: pd.DataFrame, receiving: ReceivingDays, edges: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Λ of the gap from a part to the rest, chance of a part by pair (its supplier's, shrunk to all), its shares."""
+    came = rows[rows["first_received_at"].notna()]
+    share = _first_qty(past, came) / came["qty"].to_numpy()
+    parts = share < 1 - 1e-9
+    rate = (parts.sum() + 0.5) / (len(came) + 10.0)
+    seen = pd.DataFrame({"supplier_id": came["supplier_id"], "part": parts})
+    seen = seen.groupby("supplier_id")["part"].agg(["sum", "size"])
+    house = ((seen["sum"] + 20 * rate) / (seen["size"] + 20)).reindex(pairs["supplier_id"].array).fillna(rate)
+    shares = np.sort(share[parts]) if parts.any() else np.array([0.5])
+    rest = _law_of_rest(past, came[parts], receiving, edges)
+    return rest, house.to_numpy(float), np.clip(shares, 0.01, 0.99)
+
+
+def _first_qty(past: Past, came: pd.DataFrame) -> np.ndarray:
+    """Units received on the day of each line's first receipt."""
+    qty = came["received_qty"].to_numpy(float).copy()
+    first = came["first_received_at"].dt.floor("D")
+    several = (came["last_received_at"].dt.floor("D") > first).to_numpy()
+    if several.any():
+        ids = came["po_line_id"][several]
+        receipts = past.tables["receipts"]
+        receipts = receipts[receipts["po_line_id"].isin(ids)]
+        on_first = receipts["po_line_id"].map(pd.Series(first[several].to_numpy(), index=ids.array))
+        receipts = receipts[receipts["received_at"].dt.floor("D") == on_first]
+        qty[several] = receipts.groupby("po_line_id")["qty"].sum().reindex(ids.array).to_numpy()
+    return qty
+
+
+def _law_of_rest(past: Past, waiting: pd.DataFrame, receiving: ReceivingDays, edges: int) -> np.ndarray:
+    begin = waiting["first_received_at"].dt.floor("D")
+    finished = (waiting["open_qty"] <= 0) & (waiting["last_received_at"].dt.floor("D") > begin)
+    end = waiting["last_received_at"].where(finished, past.day).dt.floor("D")
+    gaps = between(begin, end, np.array(finished, bool), receiving)
+    risk, events = np.zeros((1, edges - 1)), np.zeros((1, edges - 1))
+    one = np.ones(len(waiting))
+    hazards.add_counts(
+        np.zeros(len(waiting), np.int64), gaps.entry, gaps.low, gaps.high, gaps.ended, gaps.weight, one, one, 1.0, risk,
+        events,
+    )  # fmt: skip
+    # where no second receipt was ever seen: some days
+    hazard = hazards.smooth(risk[0], events[0]) if events.any() else np.full(edges - 1, 0.1)
+    return hazards.cumulative(hazard)
+
+
+def _cancel_hazard(rows: pd.DataFrame, durations: Durations) -> float:
+    """Cancellations of whole waiting purchases per day waited."""
+    cancelled = (rows["cancelled_qty"] > 0) & rows["first_received_at"].isna()
+    waited = float(durations.low.sum())
+    return float(cancelled.sum()) / waited if waited > 0 else 0.0

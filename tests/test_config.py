@@ -18,7 +18,7 @@ from backorder_forecast.errors import ConfigError
         ({"simulation": {"seeed": 1}}, "unknown key 'simulation.seeed'; did you mean 'seed'?"),
         ({"simulatoin": {}}, "unknown key 'simulatoin'; did you mean 'simulation'?"),
         ({"simulation": {"scenarios": "many"}}, "simulation.scenarios = 'many'"),
-        ({"queue": {"rule": "fifo"}}, "'first_come' or 'priority'"),
+        ({"queue": {"rule": "fifo"}}, "no rule of that name"),
         ({"risk": {"horizons": [7, 0]}}, "risk.horizons.1 = 0"),
         ({"demand": 3}, "demand: expected a table"),
         ({"data": {"time_zone": "Mars/Base"}}, "no time zone of that name"),

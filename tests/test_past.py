@@ -6,7 +6,7 @@ import pytest
 
 import backorder_forecast as bf
 from backorder_forecast.past import sku_codes
-from backorder_forecast.queue import natural_key, service_order
+from backorder_forecast.places import natural_key, service_order
 
 
 def at(text):

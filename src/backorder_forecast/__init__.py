@@ -25,6 +25,7 @@ _ROOMS = {
     "Past": "past",
     "Run": "result",
     "backorder_risk": "risk",
+    "compare_rules": "comparison",
     "fit_lead_times": "lead_time",
     "forecast_demand": "demand",
     "forecast_panel": "panel",
@@ -71,6 +72,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:  # what type checkers see; at run time names are imported on first use
+    from .comparison import compare_rules as compare_rules
     from .config import Config as Config
     from .dataset import Dataset as Dataset
     from .demand import forecast_demand as forecast_demand

@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
-from .errors import ConfigError
+from .errors import ConfigError, did_you_mean
 from .section import Section
 
 SOURCE_SECTIONS = ("files", "tables")  # of a mapping; read by `sources`, never settings
@@ -297,10 +297,27 @@ class Queue(Section):
 
     section: ClassVar[str] = "queue"
 
-    rule: Literal["first_come", "priority"] = Field(
+    rule: Literal[
+        "first_come", "priority", "requested", "promised", "smallest", "largest", "revenue", "sequence",
+        "proportional", "max_min", "equal_losses",
+    ] = Field(
         default="priority",
-        description="Service order. With all priorities equal, 'priority' is first come, first served.",
+        description="Who gets what is there, see docs/rules.md: an order of service, or shares of it for all who wait. "
+        "With all priorities equal, 'priority' is first come, first served.",
+    )  # fmt: skip
+    changed_lines: Literal["keep", "lose"] = Field(
+        default="keep",
+        description="Whether a line keeps its place in the queue when its quantity or requested date is changed, or "
+        "stands behind all that were there on that day. A later requested date is a later place either way.",
     )
+    @field_validator("rule", mode="before")
+    @classmethod
+    def _known_rule(cls, name: Any) -> Any:
+        known = get_args(cls.model_fields["rule"].annotation)
+        if name not in known:
+            raise ValueError(f"no rule of that name{did_you_mean(str(name), known)}")
+        return name
+
     stale_line_days: Days | None = Field(
         default=None,
         description="Age (days since wanted) from which a line is listed but holds nobody up. None: off.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from .core.queue_kernel import NONE, PLANNED, STOCK
 from .law import Law, days_to_dates
+from .queue import leave_days
 from .tables import TEXT, check_output
 
 if TYPE_CHECKING:
@@ -80,12 +82,26 @@ def _places(outcomes: Outcomes) -> pd.DataFrame:
     joined = (lines["wanted_date"] <= outcomes.past.day).to_numpy()
     need = np.where(joined, lines["open_qty"].to_numpy(), 0.0)
     ahead = pd.Series(need).groupby(lines["sku"].to_numpy()).cumsum().to_numpy() - need
+    ready = np.clip(np.maximum(stock, 0.0) - ahead, 0.0, need)
+    if outcomes.served.sharing:
+        ready = _shares(outcomes, need, np.maximum(stock, 0.0))
     return pd.DataFrame(
         {
-            "ready_qty": np.clip(np.maximum(stock, 0.0) - ahead, 0.0, need),
+            "ready_qty": ready,
             "queue_position": lines.groupby("sku").cumcount().to_numpy() + 1.0,
         }
     )
+
+
+def _shares(outcomes: Outcomes, need: np.ndarray, stock: np.ndarray) -> np.ndarray:
+    """What each simulated line would get of today's stock where it is shared."""
+    sku, ready = outcomes.lines["sku"].to_numpy(), np.zeros(len(need))
+    edges = np.flatnonzero(np.diff(sku, prepend=-1, append=-1))  # lines lie by SKU
+    for a, b in pairwise(edges):
+        if stock[a] > 0.0:
+            unit = float(outcomes.demand.unit[sku[a]])
+            ready[a:b] = outcomes.served.shares(need[a:b], float(stock[a]), unit)
+    return ready
 
 
 def _waits_for(outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -112,9 +128,9 @@ def _slowest_of_order(outcomes: Outcomes) -> np.ndarray:
     """The simulated line that each one waits for: itself, or the slowest line of an order that ships complete."""
     lines = outcomes.lines
     own = np.arange(len(lines))
-    tied = lines["ship_complete"].to_numpy(bool) & (lines["order_row"].to_numpy() >= 0)
+    tied = lines["firm_row"].to_numpy() >= 0
     late = outcomes.own_dates.table[tied].sum(axis=1)  # little mass early: slow
-    by = pd.DataFrame({"row": own[tied], "order": lines.loc[tied, "order_row"].to_numpy(), "mass": late})
+    by = pd.DataFrame({"row": own[tied], "order": lines.loc[tied, "firm_row"].to_numpy(), "mass": late})
     last = by.sort_values(["order", "mass", "row"]).drop_duplicates("order").set_index("order")["row"]
     own[tied] = last.reindex(by["order"].array).to_numpy()
     return own
@@ -183,9 +199,9 @@ def _order_law(outcomes: Outcomes, lines: pd.DataFrame, order_ids: pd.Series) ->
 def _order_on_time(outcomes: Outcomes, lines: pd.DataFrame, order_ids: pd.Series) -> np.ndarray:
     """Chance that every line of the order that has a date in force keeps it."""
     alone = lines.groupby("order_id")["on_time_prob"].min().reindex(order_ids.array).to_numpy(float)
-    mine = outcomes.lines[outcomes.lines["slot"] >= 0]
+    mine = outcomes.lines[outcomes.lines["order_row"] >= 0]
     day = -outcomes.past.days_since(mine["promised_date"])
-    own = outcomes.tally.own_day[mine["slot"].to_numpy()]
+    own = leave_days(mine, outcomes.tally)
     row = mine["order_row"].to_numpy()
     leaves = np.where(mine["ship_complete"].to_numpy(bool)[:, None], outcomes.order_days[row], own)
     kept = np.where(np.isnan(day)[:, None], True, leaves <= np.nan_to_num(day)[:, None])

@@ -1,9 +1,9 @@
 """Dates without sampling error: the exact first-come law in place of scenarios, for whole items where it may be.
 
 It may be where nothing but the item's open supply, each purchase by itself, can date its lines: none of them is in an
-order with others, nobody stands ahead who may leave, no demand to come is served before them, open supply covers them
-all, and in no scenario did a planned order. Working days, handling, parts and cancelled purchases are as in the
-simulation; `docs/queue.md` says how the law is made.
+order with others, they are served in turn, nobody stands ahead who may leave, no demand to come is served before them,
+open supply covers them all, and in no scenario did a planned order. Working days, handling, parts and cancelled
+purchases are as in the simulation; `docs/queue.md` says how the law is made.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from .core import first_come_law as core
 from .core.first_come import ITEM, LINE, Queues
 from .core.queue_kernel import PLANNED
 from .executors import run_partitions
+from .kinds import protected_groups
 from .past import sku_codes
+from .rules import first_come, priority
 
 if TYPE_CHECKING:
     from .queue import Outcomes
@@ -51,6 +53,8 @@ def no_dates(days: int) -> ExactDates:
 def exact_dates(outcomes: Outcomes) -> ExactDates:
     """The exact laws of the lines of every item that may have them."""
     lines, days = outcomes.lines, outcomes.horizon
+    if not _in_turn(outcomes):
+        return no_dates(days)
     chosen = _may_be_exact(outcomes)
     rows = np.flatnonzero(chosen[lines["sku"].to_numpy()]) if len(lines) else np.zeros(0, np.int64)
     if not len(rows):
@@ -70,15 +74,23 @@ def exact_dates(outcomes: Outcomes) -> ExactDates:
     return ExactDates(rows[known], last[known], piece[known])
 
 
+def _in_turn(outcomes: Outcomes) -> bool:
+    """Whether lines are served one after the other, by when they came or by priority, and from all that there is."""
+    rule = outcomes.served
+    return rule.key in (first_come, priority) and not rule.sharing and not protected_groups(outcomes.past).count
+
+
 def _may_be_exact(outcomes: Outcomes) -> np.ndarray:
     """By row of `past.skus`: may the open supply alone, without scenarios, date its lines?"""
     n, lines = len(outcomes.past.skus), outcomes.lines
     sku, need = lines["sku"].to_numpy(), lines["open_qty"].to_numpy(float)
     planned = outcomes.tally.peg[outcomes.line_records["peg_from"] + PLANNED]
     ahead_of_others = np.append(sku[1:] == sku[:-1], np.zeros(min(len(lines), 1), bool))
-    leaves = (lines["spent"].to_numpy() == 0) & (outcomes.service.hazard > 0)
+    patient = lines["max_wait_days"].isna().to_numpy() & (outcomes.service.hazard <= 0)
+    leaves = (lines["spent"].to_numpy() == 0) & ~patient
     bad = (
         (lines["slot"].to_numpy() >= 0)
+        | lines["min_ship_qty"].notna().to_numpy()
         | (outcomes.line_records["wanted"] > 1)  # demand to come would stand before it
         | (lines["class"].to_numpy() > outcomes.demand.classes.min())
         | (leaves & ahead_of_others)

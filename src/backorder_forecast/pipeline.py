@@ -157,6 +157,12 @@ class _Told:
             "service measure 'wait' is not computed yet: cycle service is shown instead": (
                 policies["service_measure"] == "wait"
             ).any(),
+            f"protected_stock is not looked at where stock is shared (queue.rule = {outcomes.rule!r})": (
+                outcomes.served.sharing and len(self.past.tables["protected_stock"])
+            ),
+            "group_rule other than 'independent' and 'together' is not simulated": (
+                ~self.past.lines["group_rule"].dropna().isin(["independent", "together"])
+            ).any(),
             f"{stale} stale lines are listed and hold nobody up": stale,
         }
         return [*service.notes, patience, *(note for note, holds in said.items() if holds)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,12 +14,14 @@ from scipy.sparse.csgraph import connected_components
 from .adopt import demand_from
 from .core import queue_kernel as kernel
 from .core.chance import sample_days, sample_geometric
-from .errors import UsageError
 from .exact import ExactDates, exact_dates, no_dates
 from .executors import run_partitions
+from .kinds import as_lines, future_kinds, no_kinds, protected_groups
 from .law import Law
 from .past import SKU, sku_codes
+from .places import bundles, placed_at, service_order
 from .policy import Policies, set_policies
+from .rules import NAMES, AnyRule, Rule, first_come, priority, rule_named
 from .service import Service, days_committed, learn_service
 from .streams import keys, text_hashes
 from .supply import Supply
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from .forecast import Forecast
     from .past import Past
 
-RULES = ("first_come", "priority")
+RULES = NAMES
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,12 @@ class Outcomes:
     orders: pd.DataFrame
     order_days: np.ndarray
     path_skus: np.ndarray
+    served: Rule
+
+    @property
+    def rule(self) -> str:
+        """The rule's name."""
+        return self.served.name
 
     @property
     def scenarios(self) -> int:
@@ -92,30 +99,13 @@ class Outcomes:
         """The law of the day on which each simulated line leaves: with its order where that ships complete."""
         table = self.own_dates.table.copy()
         tied = self.lines["firm_row"].to_numpy() >= 0
-        table[tied] = self._shares(self._tied_days(tied))
+        table[tied] = self._shares(_tied_days(self.lines[tied], self.tally))
         return Law(self.lines[["line_id"]], table, start=1, origin=self.past.day)
 
     @cached_property
     def order_law(self) -> Law:
         """The law of the day on which the last line leaves, of each order with several simulated lines."""
         return Law(self.orders[["order_id"]], self._shares(self.order_days), start=1, origin=self.past.day)
-
-    def _tied_days(self, tied: np.ndarray) -> np.ndarray:
-        """Days on which the lines of ship-complete orders leave [tied × scenarios], each if it goes on waiting.
-
-        It leaves when it is ready and no other line keeps the order: by not being ready and not cancelled.
-        """
-        slot, order = self.lines.loc[tied, "slot"].to_numpy(), self.lines.loc[tied, "firm_row"].to_numpy()
-        release = self.tally.release_day[slot]
-        shape = (int(order.max(initial=-1)) + 1, self.scenarios)
-        last, second, holders = (np.zeros(shape, np.int16) for _ in range(3))
-        np.maximum.at(last, order, release)
-        holds = release == last[order]
-        np.add.at(holders, order, holds)
-        np.maximum.at(second, order, np.where(holds, np.int16(0), release))
-        others = np.where(holds & (holders[order] == 1), second[order], last[order])
-        days: np.ndarray = np.maximum(self.tally.own_day[slot], others)
-        return days
 
     def _shares(self, days: np.ndarray) -> np.ndarray:
         """P(day ≤ d) [rows × 1…horizon] from the days of the scenarios [rows × scenarios]."""
@@ -133,91 +123,119 @@ class Outcomes:
         return Law(self.lines[["line_id"]], table, start=1, origin=self.past.day)
 
 
+def leave_days(lines: pd.DataFrame, tally: kernel.Tally) -> np.ndarray:
+    """Days on which lines with a slot leave [lines × scenarios]: by themselves, or with those they are tied to."""
+    days: np.ndarray = tally.own_day[lines["slot"].to_numpy()].copy()
+    tied = lines["firm_row"].to_numpy() >= 0
+    days[tied] = _tied_days(lines[tied], tally)
+    return days
+
+
+def _tied_days(lines: pd.DataFrame, tally: kernel.Tally) -> np.ndarray:
+    """Days on which lines leave that leave together [lines × scenarios], each if it goes on waiting.
+
+    It leaves when it is ready and no other line keeps the others: by not being ready and not cancelled.
+    """
+    slot, order = lines["slot"].to_numpy(), lines["firm_row"].to_numpy()
+    release = tally.release_day[slot]
+    shape = (int(order.max(initial=-1)) + 1, release.shape[1])
+    last, second, holders = (np.zeros(shape, np.int16) for _ in range(3))
+    np.maximum.at(last, order, release)
+    holds = release == last[order]
+    np.add.at(holders, order, holds)
+    np.maximum.at(second, order, np.where(holds, np.int16(0), release))
+    others = np.where(holds & (holders[order] == 1), second[order], last[order])
+    days: np.ndarray = np.maximum(tally.own_day[slot], others)
+    return days
+
+
 def simulate(
-    past: Past, demand: Forecast, supply: Supply, *, rule: str | None = None, seed: int | None = None,
+    past: Past, demand: Forecast, supply: Supply, *, rule: AnyRule | None = None, seed: int | None = None,
     policies: Policies | None = None, service: Service | None = None, paths: np.ndarray | None = None,
+    every_day: bool = False,
 ) -> Outcomes:  # fmt: skip
     """Simulate the queue of every SKU whose stock is known against demand and supply.
 
-    rule: one of RULES (default: the configuration's); paths: rows of `past.skus` whose stock is recorded by day.
+    rule: one of RULES (default: the configuration's), or one's own (docs/rules.md); paths: rows of
+    `past.skus` whose stock is recorded by day; every_day: keep the day of each line in each scenario, not only of lines
+    in orders of several.
     Raises: ``UsageError`` for an unknown rule.
     """
     config = past.config
-    rule = rule or config.queue.rule
-    if rule not in RULES:
-        raise UsageError(f"unknown rule {rule!r}; known: {', '.join(RULES)}")
+    served = rule_named(rule or config.queue.rule)
     seed = config.simulation.seed if seed is None else seed
     asked = demand_from(past, demand)
     policies = policies or set_policies(past, asked, supply.lead_times)
     service = service or learn_service(past)
-    build = _Builder(past, asked, supply, policies, service, rule, seed, paths)
+    build = _Builder(past, asked, supply, policies, service, served, seed, paths, every_day)
     problem, cost = build.problem(), build.cost
     tally = build.tally(problem, paths=True)
     run_partitions(lambda a, b: kernel.simulate_components(problem, tally, a, b), cost, config.simulation.jobs)
     short = build.open_only(problem)
     open_only = build.tally(short, paths=False)
     run_partitions(lambda a, b: kernel.simulate_components(short, open_only, a, b), cost, config.simulation.jobs)
-    orders, order_days = build.order_days(tally.own_day)
+    if served.own:
+        served.own.check()
+    orders, order_days = build.order_days(tally)
     return Outcomes(
         past, asked, supply, policies, service, config, seed, build.lines, problem.line, build.sku_rows, tally,
         open_only, *build.pegs(problem), orders, order_days, build.path_skus,
+        served,
     )  # fmt: skip
-
-
-def natural_key(text: str) -> str:
-    """A key that sorts runs of digits as numbers.
-
-    >>> sorted(["L10", "L9", "L1"], key=natural_key)
-    ['L1', 'L9', 'L10']
-    """
-    return re.sub(r"\d+", lambda run: run.group().lstrip("0").rjust(24, "0"), text)
-
-
-def service_order(lines: pd.DataFrame, by_priority: bool) -> pd.DataFrame:
-    """Sort lines by SKU and service order: class, wanted day, ordered_at, sequence, line_id in natural order."""
-    lines = lines.assign(natural=[natural_key(x) for x in lines["line_id"]])
-    lines["class"] = lines["priority"] if by_priority else 0
-    by = ["component", "sku", "class", "wanted_date", "ordered_at", "sequence", "natural", "line_id"]
-    return lines.sort_values(by, na_position="last", kind="stable", ignore_index=True)
 
 
 class _Builder:
     """Lays the frames out as the kernel's arrays: SKUs by component, lines and purchases by SKU."""
 
     def __init__(
-        self, past: Past, demand: Demand, supply: Supply, policies: Policies, service: Service, rule: str, seed: int,
-        paths: np.ndarray | None,
+        self, past: Past, demand: Demand, supply: Supply, policies: Policies, service: Service, rule: Rule, seed: int,
+        paths: np.ndarray | None, every_day: bool,
     ) -> None:  # fmt: skip
         self.past, self.demand, self.supply, self.policies, self.service = past, demand, supply, policies, service
-        self.seed, self.by_priority = seed, rule == "priority"
+        self.seed, self.rule, self.every_day = seed, rule, every_day
         self.scenarios = past.config.simulation.scenarios
         self.horizon = past.config.simulation.horizon_days
         known = past.stock["on_hand"].notna().to_numpy()
         waiting = past.lines[(past.lines["open_qty"] > 0) & ~past.lines["is_stale"]]
         waiting = waiting.assign(sku=sku_codes(past, waiting))
         waiting = waiting[known[waiting["sku"].to_numpy()]]
+        bundle, self.bundle_ids = bundles(waiting)
+        waiting = waiting.assign(bundle=bundle)
         self._set_components(known, waiting)
         waiting = waiting.assign(component=self.component_of[waiting["sku"]])
-        self.lines = self._committed_first(service_order(waiting, self.by_priority))
+        self.groups = protected_groups(past)
+        self._set_rule(waiting)
+        keys_of = None if self.by_class else rule.key(as_lines(past, waiting, "open_qty", "promised_date"))
+        waiting = waiting.assign(placed_at=placed_at(past, waiting), group=self.groups.of(past, waiting))
+        self.lines = self._committed_first(service_order(waiting, rule.key is priority, keys_of))
         self._set_orders()
         self._set_purchases()
         chosen = np.zeros(0, np.int64) if paths is None else np.asarray(paths)
         self.path_skus = chosen[known[chosen]] if len(chosen) else chosen
 
+    def _set_rule(self, waiting: pd.DataFrame) -> None:
+        """Whether classes one after the other, as demand has them, are all that the rule asks for."""
+        classes = self.demand.classes
+        known = (self.rule.key is priority and waiting["priority"].isin(classes).all()) or (
+            self.rule.key is first_come and len(classes) == 1
+        )
+        self.by_class = bool(known) and not self.rule.sharing and not self.groups.count
+        self.kinds = no_kinds(len(self.past.skus))
+        if not self.by_class:
+            self.kinds = future_kinds(self.past, self.rule.key, self.groups)
+
     def _committed_first(self, lines: pd.DataFrame) -> pd.DataFrame:
         """What was committed to a line and has not left yet is not given to others, whoever comes."""
-        spent = days_committed(self.past, self.service, lines)
-        first = lines["class"].min()
+        spent = days_committed(self.past, self.service, lines, shared=self.rule.sharing)
+        first = lines["class"].min() if self.by_class else kernel.SET_ASIDE
         lines = lines.assign(spent=spent, late=spent == 0)
         lines["class"] = lines["class"].where(lines["late"], first)
         return lines.sort_values(["component", "sku", "class", "late"], kind="stable", ignore_index=True)
 
     def _set_components(self, known: np.ndarray, waiting: pd.DataFrame) -> None:
-        """SKUs that ship-complete orders tie together are simulated together; others by themselves."""
-        tied = waiting[waiting["ship_complete"]]
-        several = tied.groupby("order_id")["line_id"].transform("size") > 1
-        tied = tied[several]
-        first = tied.groupby("order_id")["sku"].transform("min").to_numpy()
+        """SKUs that lines leaving together tie are simulated together; others by themselves."""
+        tied = waiting[waiting["bundle"] >= 0]
+        first = tied.groupby("bundle")["sku"].transform("min").to_numpy()
         n = len(known)
         graph = coo_matrix((np.ones(len(tied)), (first, tied["sku"].to_numpy())), shape=(n, n))
         label = connected_components(graph, directed=False)[1]
@@ -231,18 +249,18 @@ class _Builder:
         self.place[self.sku_rows] = np.arange(len(self.sku_rows))
 
     def _set_orders(self) -> None:
-        """Number orders of several lines, and those that ship complete by component."""
+        """Number orders of several lines, and bundles of lines that leave together by component."""
         lines = self.lines
         size = lines.groupby("order_id")["line_id"].transform("size").to_numpy() if len(lines) else np.zeros(0)
         ids = lines.loc[size > 1, "order_id"].drop_duplicates().sort_values()
         self.order_ids = pd.DataFrame({"order_id": ids.to_numpy()})
         lines["order_row"] = np.where(size > 1, pd.Index(ids).get_indexer(lines["order_id"]), -1)
-        complete = (size > 1) & lines["ship_complete"].to_numpy(bool)
-        firm = lines.loc[complete, ["component", "order_id"]].drop_duplicates().sort_values(["component", "order_id"])
+        tied = lines["bundle"].to_numpy() >= 0
+        firm = lines.loc[tied, ["component", "bundle"]].drop_duplicates().sort_values(["component", "bundle"])
         self.firm_component = firm["component"].to_numpy()
-        lines["firm_row"] = np.where(complete, pd.Index(firm["order_id"]).get_indexer(lines["order_id"]), -1)
-        self.slots = np.cumsum(size > 1) - 1
-        lines["slot"] = np.where(size > 1, self.slots, -1)
+        lines["firm_row"] = np.where(tied, pd.Index(firm["bundle"]).get_indexer(pd.Index(lines["bundle"])), -1)
+        kept = (size > 1) | tied | self.every_day
+        lines["slot"] = np.where(kept, np.cumsum(kept) - 1, -1)
 
     def _set_purchases(self) -> None:
         rows = self.supply.purchases
@@ -274,6 +292,7 @@ class _Builder:
         firsts = self.component_of[self.sku_rows][edges[:-1]] if len(rows) else np.zeros(0, np.int64)
         component["order"][:-1] = np.searchsorted(self.firm_component, firsts)
         component["order"][-1] = len(self.firm_component)
+        protected = self._protected()
         sku, line = self._skus(), self._lines()
         class_from = np.stack(
             [self._class_edges(c) for c in demand.classes] + [sku["line_to"]], axis=1
@@ -281,7 +300,7 @@ class _Builder:
         calendar, working_days = self._calendar()
         return kernel.Problem(
             sku, line, class_from, np.ascontiguousarray(demand.class_share[rows]),
-            text_hashes([f"class {c}" for c in demand.classes]),
+            self._salts(),
             np.ascontiguousarray(demand.weekday[rows]), np.ascontiguousarray(demand.factors),
             np.ascontiguousarray(demand.levels[rows]), _edges(demand.shares), np.ascontiguousarray(demand.chance[rows]),
             np.ascontiguousarray(demand.size_value), np.ascontiguousarray(demand.size_cum),
@@ -289,8 +308,25 @@ class _Builder:
             np.ascontiguousarray(self.supply.draws(self.scenarios, self.seed)[self.po_rows]), self._new_lead(),
             calendar, working_days, self._receive_on(), component,
             np.bincount(self.lines["firm_row"][self.lines["firm_row"] >= 0], minlength=len(self.firm_component)),
-            self._risk_days(), self.horizon, self.scenarios, (day.day_of_week + 1) % 7, day.toordinal() + 1, True,
+            self._risk_days(), kernel.BY_CLASS if self.by_class else self.rule.engine, self.rule.address,
+            np.ascontiguousarray(self.kinds.cum[rows]), np.ascontiguousarray(self.kinds.key[rows]),
+            np.ascontiguousarray(self.kinds.step[rows]), self.kinds.group, protected, self.groups.count, self.horizon,
+            self.scenarios, (day.day_of_week + 1) % 7, day.toordinal() + 1, True,
         )  # fmt: skip
+
+    def _salts(self) -> np.ndarray:
+        classes, kinds = [f"class {c}" for c in self.demand.classes], self.kinds.group.size
+        return text_hashes(classes + [f"kind {c}" for c in range(len(classes), kinds)])
+
+    def _protected(self) -> np.ndarray:
+        """What is protected for groups of customers, by SKU."""
+        place = self.place[self.groups.row]
+        order = np.argsort(place, kind="stable")
+        order = order[place[order] >= 0]
+        count = np.bincount(place[order], minlength=len(self.sku_rows))
+        self.protect_starts = np.concatenate([[0], np.cumsum(count)])
+        rows: np.ndarray = self.groups.protect[order]
+        return rows
 
     def _risk_days(self) -> np.ndarray:
         days = {min(x, self.horizon) for x in self.past.config.risk.horizons} | {self.horizon}
@@ -325,6 +361,7 @@ class _Builder:
         out["start_day"], out["end_day"] = demand.start_day[rows], demand.end_day[rows]
         out["queue_share"] = past.skus["backorder_share"].to_numpy()[rows]
         out["hazard"] = self.service.hazard
+        out["protect_from"], out["protect_to"] = self.protect_starts[:-1], self.protect_starts[1:]
         out["policy"] = policy["kind"]
         for name in ("reorder_point", "order_qty", "order_up_to", "pack_size", "min_order_qty", "max_stock"):
             out[name] = policy[name].fillna(0.0)
@@ -340,7 +377,11 @@ class _Builder:
         lines = self.lines
         out = np.zeros(len(lines), kernel.LINE)
         out["need"] = lines["open_qty"]
-        out["wanted"] = -self.past.days_since(lines["wanted_date"])
+        out["wanted"] = -self.past.days_since(lines["place_date"])
+        out["min_ship"] = lines["min_ship_qty"].fillna(0.0)
+        out["group"] = lines["group"]
+        if not self.by_class:
+            out["key"] = lines["class"]
         out["pieces"] = lines["allow_partial"].to_numpy(bool) & (lines["firm_row"].to_numpy() < 0)
         out["order"], out["slot"] = lines["firm_row"], lines["slot"]
         purchases = np.bincount(self.po_place, minlength=len(self.sku_rows))
@@ -353,9 +394,14 @@ class _Builder:
         lines, never = self.lines, self.horizon + 1
         out = np.zeros((len(lines), self.scenarios), kernel.LINE_DRAW)
         cancel = np.zeros(out.shape, np.int16)
-        start = np.maximum(-self.past.days_since(lines["wanted_date"]), 0).astype(np.int64)
+        wanted = -self.past.days_since(lines["wanted_date"])
+        start = np.maximum(wanted, 0).astype(np.int64)
         hazard = np.full(len(lines), self.service.hazard)
         sample_geometric(hazard, start, keys(self.seed, "patience", lines["line_id"]), never, cancel)
+        # a customer who waits so many days has left on the morning after them
+        limit = np.maximum(wanted + np.floor(lines["max_wait_days"].to_numpy(float)) + 1, 1)
+        limit = np.minimum(np.nan_to_num(limit, nan=never), never)
+        cancel = np.minimum(cancel, limit[:, None]).astype(np.int16)
         committed = (lines["spent"] > 0) & (lines["firm_row"] < 0)
         out["cancel"] = np.where((cancel < never) & ~committed.to_numpy()[:, None], cancel, 0)
         out["handling"] = self._handling()
@@ -364,9 +410,10 @@ class _Builder:
     def _handling(self) -> np.ndarray:
         """Working days from commitment to departure [lines × scenarios], less those already spent."""
         lines = self.lines
-        # the lines of a ship-complete order leave together: one handling time, begun when the last is ready
+        # lines that leave together have handling time, begun when the last is ready
         firm = lines["firm_row"].to_numpy()
-        entity = lines["order_id"].where(firm >= 0, lines["line_id"])
+        entity = lines["line_id"].to_numpy(object).copy()
+        entity[firm >= 0] = self.bundle_ids[lines["bundle"].to_numpy()[firm >= 0]]
         together = np.where(firm >= 0, firm, -1 - np.arange(len(lines)))
         spent = lines["spent"].groupby(together).transform("min").to_numpy()
         place = pd.Index(self.service.locations).get_indexer(lines["location_id"])
@@ -432,11 +479,12 @@ class _Builder:
             np.zeros((0, self.scenarios, 4)),
         )
 
-    def order_days(self, own_day: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+    def order_days(self, tally: kernel.Tally) -> tuple[pd.DataFrame, np.ndarray]:
         """The day on which the last line of each order of several leaves, by scenario."""
         out = np.zeros((len(self.order_ids), self.scenarios), np.int16)
-        rows = self.lines.loc[self.lines["slot"] >= 0, "order_row"].to_numpy()
-        np.maximum.at(out, rows, own_day)
+        mine = self.lines[self.lines["slot"] >= 0]
+        several = mine["order_row"].to_numpy() >= 0
+        np.maximum.at(out, mine["order_row"].to_numpy()[several], leave_days(mine, tally)[several])
         return self.order_ids, out
 
 

@@ -84,12 +84,12 @@ def learn_service(past: Past) -> Service:
     return Service(locations, working, _handling(past, locations, working), _patience(past), tuple(notes))
 
 
-def days_committed(past: Past, service: Service, lines: pd.DataFrame) -> np.ndarray:
+def days_committed(past: Past, service: Service, lines: pd.DataFrame, *, shared: bool = False) -> np.ndarray:
     """Working days, up to today, since what stock covers was committed to each waiting line; 0: it is not.
 
     lines: by SKU (`sku`, a row of `past.skus`) in service order. The last days are served again: what lay there on a
     day and was not received later went to the lines that waited then, as far as they still wait. (What has left
-    since took its own units with it.)
+    since took its own units with it.) Where what is there is shared, it covers a line when it covers all that wait.
     """
     sku, need = lines["sku"].to_numpy(), lines["open_qty"].to_numpy()
     wanted = lines["wanted_date"].to_numpy("datetime64[D]")
@@ -103,7 +103,8 @@ def days_committed(past: Past, service: Service, lines: pd.DataFrame) -> np.ndar
         new = came[came["day"].to_numpy("datetime64[D]") == day]
         free = free + np.bincount(new["sku"], new["qty"], len(free))
         waits = (wanted <= day) & (spent == 0)
-        total = pd.Series(np.where(waits, need, 0.0)).groupby(sku).cumsum().to_numpy()
+        of_sku = pd.Series(np.where(waits, need, 0.0)).groupby(sku)
+        total = (of_sku.transform("sum") if shared else of_sku.cumsum()).to_numpy()
         served = waits & (total <= free[sku]) & (service.working.count(place, day, day) == 1)
         spent[served] = service.working.count(place[served], day, today)
         free = free - np.bincount(sku[served], need[served], len(free))

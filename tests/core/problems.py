@@ -32,6 +32,9 @@ def blank(n_sku, n_lines, n_po, scenarios, *, classes=1, locations=1, orders=0, 
         po_qty=np.zeros(n_po), po_draw=po_draw, new_lead=np.ones((1, 8)), calendar=calendar, working_days=working_days,
         receive_on=np.arange(horizon + 2),
         component=component, order_lines=np.zeros(orders, np.int64), risk_days=np.array([7, 14, horizon]),
+        rule=qk.BY_CLASS, own_shares=0,
+        kind_cum=np.zeros((n_sku, 0)), kind_key=np.zeros((n_sku, 0)), kind_step=np.zeros((n_sku, 0)),
+        kind_group=np.zeros(0, np.int64), protect=np.zeros(0, qk.PROTECT), groups=0,
         horizon=horizon, scenarios=scenarios, first_weekday=0, first_ordinal=700000, with_planned=False,
     )  # fmt: skip
     return problem, tally_for(problem, slots=slots, n_po=n_po)
@@ -53,8 +56,11 @@ def tally_for(problem, *, slots=0, n_po=0, ledger=True, paths=0):
     )
 
 
-def random_case(rng, *, demand=False):
-    """One to three SKUs at one location, tied by ship-complete orders or not; one scenario."""
+def random_case(rng, *, demand=False, rule=None):
+    """One to three SKUs at one location, tied by ship-complete orders or not; one scenario.
+
+    rule: how lines are served, with smallest pieces and, by key, protected stock; None: by class, without either.
+    """
     n_sku, classes = int(rng.integers(1, 4)), int(rng.integers(1, 3))
     counts = rng.integers(0, 7, n_sku)
     receipts = rng.integers(0, 5, n_sku)
@@ -71,7 +77,7 @@ def random_case(rng, *, demand=False):
         row["key"], row["free"] = rng.integers(1 << 60), rng.integers(-3, 8)
         row["line_from"], row["po_from"] = j, po
         place = sorted(
-            (int(rng.integers(classes)), int(rng.choice([-3, -2, -1, 0, 0, rng.integers(1, 15)])), i)
+            (_band(rng, classes, rule), int(rng.choice([-3, -2, -1, 0, 0, rng.integers(1, 15)])), i)
             for i in range(counts[g])
         )
         p.class_from[g] = j + np.searchsorted([x[0] for x in place], np.arange(classes + 1))
@@ -79,13 +85,14 @@ def random_case(rng, *, demand=False):
             order = int(rng.integers(n_orders)) if n_orders and rng.random() < 0.5 else -1
             pieces = order < 0 and rng.random() < 0.6
             need = float(rng.integers(1, 6))
-            p.line[j] = (need, wanted, pieces, order, j, j * (qk.FIRST_PURCHASE + n_po))
+            least, group = (float(rng.choice([0, 0, 1, 2, 3])), int(rng.integers(3))) if rule is not None else (0.0, 0)
+            p.line[j] = (need, wanted, pieces, order, j, j * (qk.FIRST_PURCHASE + n_po), least, c, group)
             cancels = int(rng.integers(max(wanted, 0) + 1, 30)) if rng.random() < 0.5 else 0
             handling = int(rng.choice([0, 0, 1, 2]))
             p.line_draw[j, 0] = (cancels, handling)
             lines.append(
-                Line(str(j), str(g), need, (c, wanted, 0, i), wanted, pieces, f"o{order}" if order >= 0 else None,
-                     cancels, handling)
+                Line(str(j), str(g), need, (c, wanted, 0, 0, i), wanted, pieces, least, group, c == qk.SET_ASIDE,
+                     f"o{order}" if order >= 0 else None, cancels, handling)
             )  # fmt: skip
             if order >= 0:
                 p.order_lines[order] += 1
@@ -98,7 +105,34 @@ def random_case(rng, *, demand=False):
             p.po_draw[po, 0] = (days[0], days[1], 0, 0, first)
             po += 1
         row["line_to"], row["po_to"] = j, po
+    if rule not in (None, qk.BY_CLASS):
+        p = with_kinds(p, rng, rule)
     return with_demand(p, rng) if demand else p, t, lines
+
+
+def _band(rng, classes, rule):
+    """The class of a line, or its key."""
+    if rule in (None, qk.BY_CLASS):
+        return int(rng.integers(classes))
+    return float(rng.choice([qk.SET_ASIDE, -2.0, 0.0, 0.0, 1.0, 3.0]))
+
+
+def with_kinds(p, rng, rule):
+    """Kinds of lines in future demand, with keys that follow the day or do not; stock protected for groups."""
+    n, kinds = p.sku.size, int(rng.integers(1, 4))
+    p.sku["protect_to"] = np.cumsum(rng.integers(0, 3, n)) if rule == qk.BY_KEY and rng.random() < 0.5 else 0
+    p.sku["protect_from"][1:] = p.sku["protect_to"][:-1]
+    protect = np.zeros(int(p.sku["protect_to"].max()), qk.PROTECT)
+    protect["group"], protect["qty"] = rng.integers(0, 3, protect.size), rng.integers(1, 5, protect.size)
+    protect["first"], protect["last"] = rng.integers(-3, 9, protect.size), rng.integers(5, HORIZON + 3, protect.size)
+    cum = np.cumsum(rng.dirichlet(np.ones(kinds), n), axis=1)
+    cum[:, -1] = 1.0
+    return p._replace(
+        rule=rule, kind_cum=cum, kind_key=rng.integers(-3, 4, (n, kinds)).astype(float),
+        kind_step=np.ascontiguousarray(np.tile(rng.choice([0.0, 1.0, 0.2], kinds), (n, 1))),
+        kind_group=rng.integers(0, 3, kinds), protect=protect, groups=3 if protect.size else 0,
+        class_salt=np.arange(max(kinds, p.class_share.shape[1]), dtype=np.uint64),
+    )  # fmt: skip
 
 
 def with_demand(p, rng):
@@ -155,5 +189,17 @@ def simulated_lines(p):
     out = []
     for g in range(p.sku.size):
         units = demand_day.demand(p, g, 0)
-        out += [Line(f"d{g}.{c}.{d}", str(g), units[c, d], (c, d + 1, 1, 0), d + 1) for c, d in np.argwhere(units > 0)]
+        if p.rule != qk.BY_CLASS:
+            units = demand_day.kinds(p, g, 0, units)
+        for c, d in np.argwhere(units > 0):
+            band = c if p.rule == qk.BY_CLASS else p.kind_key[g, c] + p.kind_step[g, c] * (d + 1)
+            group = 0 if p.rule == qk.BY_CLASS else int(p.kind_group[c])
+            out.append(Line(f"d{g}.{c}.{d}", str(g), units[c, d], (band, d + 1, 1, c, 0), d + 1, group=group))
     return out
+
+
+def protected(p):
+    """What is protected, as the oracle wants it."""
+    span = zip(p.sku["protect_from"], p.sku["protect_to"], strict=True)
+    rows = [(str(g), r) for g, (a, b) in enumerate(span) for r in p.protect[a:b]]
+    return [(g, int(r["group"]), int(r["first"]), int(r["last"]), float(r["qty"])) for g, r in rows]

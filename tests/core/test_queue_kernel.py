@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from backorder_forecast.core import queue_kernel as qk
-from tests.core.problems import HORIZON, blank, oracle_inputs, random_case, simulated_lines, tally_for
+from tests.core.problems import HORIZON, blank, oracle_inputs, protected, random_case, simulated_lines, tally_for
 from tests.oracles import demand_day
-from tests.oracles.queue_day import simulate
+from tests.oracles.queue_day import SHARINGS, simulate
 
 
 def within(day):
@@ -26,14 +26,21 @@ def leaves(p, t, j):
     return max([t.own_day[j, 0], *t.release_day[others, 0]])
 
 
+RULES = {None: 1500, qk.BY_CLASS: 400, qk.BY_KEY: 800, qk.PROPORTIONAL: 400, qk.MAX_MIN: 400, qk.EQUAL_LOSSES: 400}
+SHARING = {qk.PROPORTIONAL: "proportional", qk.MAX_MIN: "max_min", qk.EQUAL_LOSSES: "equal_losses"}
+
+
 @pytest.mark.parametrize("demand", [False, True])
-def test_kernel_equals_the_oracle(demand):
+@pytest.mark.parametrize("rule", RULES)
+def test_kernel_equals_the_oracle(rule, demand):
     rng = np.random.default_rng(7)
-    for case in range(1500):
-        p, t, lines = random_case(rng, demand=demand)
+    for case in range(RULES[rule]):
+        p, t, lines = random_case(rng, demand=demand, rule=rule)
         stock, receipts, working = oracle_inputs(p)
         extra = simulated_lines(p) if demand else []
-        expected = simulate(stock, receipts, lines + extra, working, HORIZON)
+        unit = {str(g): p.sku["unit"][g] for g in range(p.sku.size)}
+        sharing = SHARINGS[SHARING[rule]] if rule in SHARING else None
+        expected = simulate(stock, receipts, lines + extra, working, HORIZON, protected(p), sharing, unit)
         got = kernel_days(p, t)
         assert got == [within(expected[x.name]) for x in lines], case
         first = [np.flatnonzero(x)[0] for x in t.line_day["first"]]
@@ -123,3 +130,107 @@ def test_order_quantities_of_each_policy():
     assert [qty(x, **base) for x in (30.0, 29.0, -4.0)] == [0, 1, 34]
     assert qty(29.0, **base, pack_size=12.0) == 12
     assert qty(29.0, **base, pack_size=1.0, min_order_qty=5.0) == 5
+
+
+def first_days(p, t):
+    """Units committed to each line on day 1 (what it needs less what the oracle's terms call left)."""
+    return [within(np.flatnonzero(x)[0]) for x in t.line_day["first"]]
+
+
+def test_stock_ten_and_orders_six_six_twenty():
+    p, t = one_line_case(10, [6, 6, 20], [])
+    p.sku["path"] = 0
+    t = tally_for(p, slots=3, paths=1)
+    assert kernel_days(p, t) == [1, None, None]
+    assert first_days(p, t) == [1, 1, None]  # backordered 0, 2 and 20
+    assert t.paths[0, 1, 0, 0] == 22
+
+
+def test_no_piece_and_no_remainder_is_smaller_than_the_smallest_shipment():
+    def pieces(need, least, *receipts, behind=()):
+        p, t = one_line_case(0, [need, *behind], [(2 * i + 1, q) for i, q in enumerate(receipts)])
+        p.line["min_ship"][0] = least
+        p.sku["path"] = 0
+        t = tally_for(p, slots=1 + len(behind), n_po=len(receipts), paths=1)
+        days = kernel_days(p, t)
+        came = np.array([[q, 0.0] for q in receipts]).ravel()
+        return days, came - np.diff(t.paths[0, 0, 0, : came.size], prepend=0.0)
+
+    # 3 of 10 are too few; 8 would leave 2; so 6 leave, and 4 with the third receipt
+    days, left = pieces(10, 4, 3, 5, 2)
+    assert left.tolist() == [0, 0, 6, 0, 4, 0]
+    assert days == [5]
+    # what waits to be enough is kept for it
+    days, left = pieces(10, 4, 3, 5, behind=(1,))
+    assert days == [None, None]
+    # a minimum above half of the need means whole
+    assert pieces(10, 6, 9, 1)[1].tolist() == [0, 0, 10, 0]
+    assert pieces(10, 0, 9, 1)[1].tolist() == [9, 0, 1, 0]
+
+
+def keyed_case(rng, keys):
+    p, _ = one_line_case(2.0, rng.integers(1, 9, 6).astype(float), [(3, 5.0), (8, 7.0), (15, 4.0)])
+    p.sku["size"], p.sku["theta"], p.sku["key"], p.sku["path"] = 0.4, 0.4, rng.integers(1 << 60), 0
+    p.line["wanted"] = rng.integers(-5, 12, 6)
+    n = len(keys)
+    p = p._replace(
+        rule=qk.BY_KEY, kind_cum=np.arange(1, n + 1)[None] / n, kind_key=np.array([keys]), kind_step=np.ones((1, n)),
+        kind_group=np.zeros(n, np.int64), class_salt=np.arange(n, dtype=np.uint64),
+    )  # fmt: skip
+    return p, tally_for(p, slots=6, n_po=3, paths=1)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_an_order_of_service_changes_who_gets_it_not_how_much_leaves(seed):
+    rng = np.random.default_rng(seed)
+    p, t = keyed_case(rng, [0.0])
+    p.line["key"] = 0.0
+    p.line[:] = p.line[np.argsort(p.line["wanted"], kind="stable")]
+    kernel_days(p, t)
+    other = p._replace(kind_cum=np.array([[0.3, 1.0]]), kind_key=np.array([[-4.0, 9.0]]), kind_step=np.zeros((1, 2)),
+                       kind_group=np.zeros(2, np.int64), class_salt=np.arange(2, dtype=np.uint64))  # fmt: skip
+    other = other._replace(line=p.line.copy())
+    other.line["key"] = np.sort(rng.integers(-5, 5, 6))
+    again = tally_for(other, slots=6, n_po=3, paths=1)
+    days = kernel_days(other, again)
+    assert (t.paths == again.paths).all()
+    assert (t.ledger == again.ledger).all()
+    assert (t.risk["new_units"] == again.risk["new_units"]).all()
+    assert days is not None
+
+
+@pytest.mark.parametrize("rule", [qk.BY_KEY, qk.PROPORTIONAL, qk.MAX_MIN, qk.EQUAL_LOSSES])
+def test_units_are_conserved_under_every_rule(rule):
+    rng = np.random.default_rng(rule)
+    for _ in range(150):
+        p, t, lines = random_case(rng, demand=True, rule=rule)
+        p = p._replace(with_planned=True, new_lead=np.array([[0, 0, 0.5, 0.7, 1.0]]))
+        p.sku["policy"], p.sku["reorder_point"], p.sku["order_qty"], p.sku["hazard"] = qk.RQ, 2, 4, 0.1
+        p.sku["queue_share"] = 0.8
+        p.sku["path"] = np.arange(p.sku.size)
+        t = tally_for(p, slots=len(lines), n_po=p.po_qty.size, paths=p.sku.size)
+        qk.simulate_components(p, t, 0, 1)
+        received, committed, lost, new = (t.ledger[:, 0, x] for x in range(4))
+        assert np.allclose(p.sku["free"] + received - committed, t.paths[:, 0, 0, -1])
+        # nobody gets more than asked: what has come in as demand, left and gone is what waits
+        late = [sum(p.line["need"][a:b][p.line["wanted"][a:b] > HORIZON]) for a, b in zip(p.sku["line_from"],
+                p.sku["line_to"], strict=True)]  # fmt: skip
+        asked = [sum(p.line["need"][a:b]) for a, b in zip(p.sku["line_from"], p.sku["line_to"], strict=True)]
+        assert (committed <= np.array(asked) + new - lost - late + 1e-9).all()
+
+
+def test_ranges_of_components_are_independent_under_every_rule():
+    rng = np.random.default_rng(4)
+    for rule in (qk.BY_KEY, qk.PROPORTIONAL, qk.MAX_MIN, qk.EQUAL_LOSSES):
+        for _ in range(40):
+            p, t, lines = random_case(rng, demand=True, rule=rule)
+            if p.order_lines.size:
+                continue
+            component = np.zeros(p.sku.size + 1, qk.COMPONENT)
+            component["sku"] = np.arange(p.sku.size + 1)
+            p = p._replace(component=component)
+            parts = tally_for(p, slots=len(lines), n_po=p.po_qty.size)
+            qk.simulate_components(p, t, 0, p.sku.size)
+            for c in reversed(range(p.sku.size)):
+                qk.simulate_components(p, parts, c, c + 1)
+            assert all((a == b).all() for a, b in zip(t, parts, strict=True))

@@ -6,7 +6,7 @@ from scipy import stats
 from backorder_forecast.core.chance import mix, uniform
 
 LEVEL, APART, CHANCE = -1, -2, -3  # draws that a whole scenario shares
-UNITS, CLASS = -5_000_000, -9_000_000  # draws of a day, less its ordinal; occurrence is the ordinal itself
+UNITS, CLASS, KIND = -5_000_000, -9_000_000, -13_000_000  # of a day, less its ordinal, which is for occurrence
 
 
 def demand(p, g, k):
@@ -28,6 +28,15 @@ def demand(p, g, k):
             key = mix(sku["key"] ^ p.class_salt[c])
             out[c, days - 1] = counts(size * share, sku["theta"], [uniform(key, k, int(x)) for x in ordinals])
     return out * sku["unit"]
+
+
+def kinds(p, g, k, units):
+    """The same units by kinds of lines instead of classes, [kinds × horizon]: each day's divided by one draw."""
+    step, total = p.sku["unit"][g], units.sum(axis=0)
+    u = np.array([uniform(p.sku["key"][g], k, KIND - p.first_ordinal - day) for day in range(1, p.horizon + 1)])
+    upto = np.floor(total / step * p.kind_cum[g][:, None] + u) * step
+    upto[-1] = total
+    return np.diff(np.minimum(upto, total), axis=0, prepend=0.0)
 
 
 def counts(size, theta, u):

@@ -1,13 +1,14 @@
 """The queue day, in plain Python: the meaning of every kernel (contract, section 1).
 
 One scenario, any number of SKUs. A day goes: receipts, cancellations, new lines, allocation and shipments.
-Reservations are made anew every day in service order. On working days they are committed, and leave `handling`
-working days later; a fully reserved line of a ship-complete order is firm on any day.
+Reservations are made anew every day in service order, or by shares. On working days they are committed, and leave
+`handling` working days later; a fully reserved line of a ship-complete order is firm on any day.
 A line that cancels becomes a ghost: it keeps its place, consumes nothing, and is offered what is free at its turn
-together with what lines behind it have taken since it cancelled.
+together with what lines behind it have taken since it cancelled; under a sharing, what its share would be.
 """
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 
 @dataclass
@@ -18,6 +19,9 @@ class Line:
     place: tuple  # service order: (class, wanted day, tie-breakers…); smaller is served first
     wanted: int = 0  # the day it joins the queue; 0 or less: it waits already
     pieces: bool = True  # may leave in pieces; otherwise it keeps what it is given until whole
+    min_ship: float = 0.0  # no piece, and no remainder, is smaller
+    group: int = 0  # of customers: what is protected for others is not for it
+    aside: bool = False  # its goods were set aside before: served before all shares
     order: str | None = None  # a ship-complete order: leaves when the last of its lines is ready
     cancels: int = 0  # the day on which this customer stops waiting; 0: never
     handling: int = 0  # working days from commitment to departure
@@ -25,18 +29,19 @@ class Line:
     firm: bool = False
     got: float = 0.0
     virtual: float = 0.0  # ghost: what it would have got besides
-    passed: float = 0.0  # ghost: units that lines behind it took since it cancelled
+    passed: float = 0.0  # ghost: units that lines behind it took since it cancelled, of what it might have drawn
     first: int | None = None  # the day on which the first piece leaves
     ready: int | None = None  # the day on which it could leave, or leaves, by itself
     free_from: int | None = None  # the day from which its order need not wait for it: it is ready, or cancelled
     committed: list = field(default_factory=list)  # (day, units): for conservation
 
 
-def simulate(stock, receipts, lines, working, horizon):
+def simulate(stock, receipts, lines, working, horizon, protected=(), sharing=None, unit=None):
     """Run the days 1..horizon; returns {line: day it leaves, None if it cannot}; `lines` carry the details.
 
     stock: {sku: units} (negative: a hole that is filled first); receipts: [(day, sku, units)];
-    working: set of working days (reaching as far beyond the horizon as handling takes).
+    working: set of working days (reaching as far beyond the horizon as handling takes); protected: [(sku, group,
+    first day, last day, units)]; sharing: a function of SHARINGS in place of service in order; unit: {sku: its step}.
     """
     free = dict(stock)
     leaves_after = sorted(working)
@@ -48,7 +53,11 @@ def simulate(stock, receipts, lines, working, horizon):
                 cancel(line, lines, free, departure(line, day, leaves_after))
         for sku in free:
             queue = sorted((x for x in lines if x.sku == sku and x.wanted <= day), key=lambda x: x.place)
-            allocate(queue, free, sku, day, leaves_after)
+            kept = [(group, units) for at, group, a, b, units in protected if at == sku and a <= day <= b]
+            if sharing:
+                allocate_shares(queue, free, sku, day, leaves_after, sharing, unit[sku])
+            else:
+                allocate(queue, free, sku, day, leaves_after, kept)
     return {x.name: leaves(x, lines) for x in lines}
 
 
@@ -72,43 +81,128 @@ def cancel(line, lines, free, leaves):
         free[line.sku] += line.need
 
 
-def allocate(queue, free, sku, day, leaves_after):
+def piece(offered, left, least):
+    """What may leave of `left` units when so many are offered."""
+    whole = min(offered, left)
+    part = whole if whole == left else min(whole, left - least)
+    return part if part >= least or part == left else 0.0
+
+
+def give_to(line, offered, free, day, leaves_after):
+    """Commit what the line can take of what is offered; returns the units."""
+    left = line.need - line.got
+    if day not in leaves_after and not line.order:
+        return 0.0
+    parts = line.pieces and not line.order
+    give = piece(offered, left, line.min_ship) if parts else left if offered >= left else 0.0
+    if give <= 0:
+        return 0.0
+    line.got += give
+    free[line.sku] -= give
+    line.committed.append((day, give))
+    line.first = line.first or departure(line, day, leaves_after)
+    if line.got >= line.need:
+        line.ready = line.free_from = departure(line, day, leaves_after)
+        line.firm = bool(line.order)
+    return give
+
+
+def allocate(queue, free, sku, day, leaves_after, kept):
     at_hand, turn, taken, commits = max(free[sku], 0.0), {}, 0.0, day in leaves_after
     for line in queue:
         if line.ready is not None:
             continue
+        floor = sum(units for group, units in kept if group != line.group)
         if line.ghost:
-            turn[line.name] = taken
-            offered = at_hand + line.passed
+            turn[line.name] = taken, max(at_hand - floor, 0.0)
+            offered = at_hand + line.passed - floor
             if not commits and not line.order:
                 continue
             if line.pieces and not line.order:
                 # passed counts from the cancellation: what it had got before stays got
-                line.virtual = max(line.virtual, min(line.need - line.got, offered))
+                line.virtual = max(line.virtual, piece(offered, line.need - line.got, line.min_ship))
             else:
                 line.virtual = line.need if offered >= line.need else 0.0
             line.first = line.first or (departure(line, day, leaves_after) if line.virtual > 0 else None)
             line.ready = departure(line, day, leaves_after) if line.got + line.virtual >= line.need else None
             continue
-        if at_hand <= 0:
+        if at_hand <= floor:
             continue
-        if not commits and not line.order:
-            at_hand -= min(at_hand, line.need - line.got)  # reserved for today
-            continue
-        if line.pieces and not line.order:
-            give = min(at_hand, line.need - line.got)
-        elif at_hand >= line.need:
-            give = line.need
-        else:
-            at_hand = 0.0  # it keeps what there is; reservations are made anew tomorrow
-            continue
-        at_hand, taken, line.got = at_hand - give, taken + give, line.got + give
-        free[sku] -= give
-        line.committed.append((day, give))
-        line.first = line.first or departure(line, day, leaves_after)
-        if line.got >= line.need:
-            line.ready = line.free_from = departure(line, day, leaves_after)
-            line.firm = bool(line.order)
+        reserved = min(at_hand - floor, line.need - line.got)  # what it cannot take today is kept for it today
+        taken += give_to(line, at_hand - floor, free, day, leaves_after)
+        at_hand -= reserved
     for line in queue:
         if line.name in turn:
-            line.passed += taken - turn[line.name]
+            before, might = turn[line.name]
+            line.passed += min(taken - before, might)
+
+
+def allocate_shares(queue, free, sku, day, leaves_after, sharing, unit):
+    """Each line's share; lines that leave only whole put theirs together and are served from that in their order."""
+    at_hand, commits = max(free[sku], 0.0), day in leaves_after
+    queue = [x for x in queue if x.ready is None]
+    for line in [x for x in queue if x.aside and not x.ghost]:
+        reserved = min(at_hand, line.need - line.got)
+        give_to(line, at_hand, free, day, leaves_after)
+        at_hand -= reserved
+        queue.remove(line)
+
+    def awards(claimant=None):
+        claims = [0.0 if x.ghost and x is not claimant else x.need - x.got - x.virtual for x in queue]
+        return dict(zip([x.name for x in queue], share(claims, at_hand, sharing, unit), strict=True))
+
+    alone = {x.name: awards(x)[x.name] for x in queue if x.ghost and (commits or x.order)}
+    award, pot = awards(), 0.0
+    for line in queue:
+        if not line.pieces or line.order:
+            pot += award[line.name]
+        elif line.ghost and line.name in alone:
+            line.virtual += alone[line.name]
+            line.first = line.first or (departure(line, day, leaves_after) if line.virtual > 0 else None)
+            line.ready = departure(line, day, leaves_after) if line.got + line.virtual >= line.need else None
+        elif not line.ghost:
+            give_to(line, award[line.name], free, day, leaves_after)
+    for line in queue:
+        if line.pieces and not line.order:
+            continue
+        if line.ghost:
+            if line.name in alone and pot + alone[line.name] >= line.need:
+                line.ready = line.first = departure(line, day, leaves_after)
+        else:
+            reserved = min(pot, line.need - line.got)
+            give_to(line, pot, free, day, leaves_after)
+            pot -= reserved
+
+
+def share(claims, available, sharing, unit=1.0):
+    """Whole multiples of the unit by largest remainder, ties to the first; all where there is enough for all."""
+    claims = [Fraction(x) for x in claims]
+    if sum(claims) <= available:
+        return [float(x) for x in claims]
+    due = [x / Fraction(unit) for x in sharing(claims, Fraction(available))]
+    out = [x.numerator // x.denominator for x in due]
+    spare = int(Fraction(available) / Fraction(unit)) - sum(out)
+    for _, m in sorted((-(x - w), m) for m, (x, w) in enumerate(zip(due, out, strict=True)))[: max(spare, 0)]:
+        out[m] += 1
+    return [min(float(x * unit), float(c)) for x, c in zip(out, claims, strict=True)]
+
+
+def proportional(claims, available):
+    return [x * available / sum(claims) for x in claims]
+
+
+def max_min(claims, available):
+    """Uniform gains: the smallest claims are met as long as they are below an equal part of what is left."""
+    out, left = {}, available
+    for place, m in enumerate(sorted(range(len(claims)), key=claims.__getitem__)):
+        out[m] = min(claims[m], left / (len(claims) - place))
+        left -= out[m]
+    return [out[m] for m in range(len(claims))]
+
+
+def equal_losses(claims, available):
+    """Uniform losses, none more than its claim: what is missing, shared by max-min."""
+    return [c - x for c, x in zip(claims, max_min(claims, sum(claims) - available), strict=True)]
+
+
+SHARINGS = {"proportional": proportional, "max_min": max_min, "equal_losses": equal_losses}

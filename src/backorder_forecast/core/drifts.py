@@ -17,6 +17,7 @@ from .hazards import bell
 WALKS = np.array([0.0, 0.015, 0.03, 0.06])  # standard deviations of a period's step
 SHARED = np.array([0.0, 0.05, 0.1, 0.15, 0.2])  # of a period's own disturbance
 _YEAR = 13.0  # periods: a group's first level differs from its typical one by the walk of about so many
+_CLEARLY = 1.0  # how much larger, in logarithm, the evidence of levels that move has to be (Kass, Raftery 1995)
 _TELLING = 100  # groups by which the standard deviations are judged
 _TINY = 1e-300
 
@@ -67,7 +68,7 @@ def own_levels(like: np.ndarray, points: np.ndarray) -> Drift:
     told = [(walk, shared) for walk in WALKS for shared in SHARED]
     # the groups that tell most tell enough
     most = np.sort(np.argsort(-np.ptp(like, axis=-1).sum(axis=-1), kind="stable")[:_TELLING])
-    walk, shared = told[int(np.argmax(_evidence(cells[most], points, told, seen[most])))]
+    walk, shared = told[_best(_evidence(cells[most], points, told, seen[most]))]
     return _smoothed(cells, points, float(walk), float(shared))
 
 
@@ -85,8 +86,14 @@ def common_level(like: np.ndarray, points: np.ndarray, apart: float) -> np.ndarr
 def own_levels_of_one(like: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Weights [periods × points] of one walk with log likelihoods [periods × points], without disturbances."""
     cells, seen = relative(like)[None], np.ptp(like, axis=-1)[None] > 1e-9
-    best = WALKS[int(np.argmax(_evidence(cells, points, [(walk, 0.0) for walk in WALKS], seen)))]
+    best = WALKS[_best(_evidence(cells, points, [(walk, 0.0) for walk in WALKS], seen))]
     return _smoothed(cells, points, float(best), 0.0).weight[0, :-1]
+
+
+def _best(evidence: np.ndarray) -> int:
+    """The place of the largest evidence; the first, steady levels, unless it is clearly larger."""
+    best = int(np.argmax(evidence))
+    return best if evidence[best] > evidence[0] + _CLEARLY else 0
 
 
 def _evidence(

@@ -38,27 +38,21 @@ _TREES: dict[str, Any] = {
 @dataclass(frozen=True)
 class Cases:
     """Purchases open on past days: features [cases × k]; low, high [cases]: between which values of its law each came,
-    to 1 where it has not been seen to come; weight, supplier [cases]."""
+    to 1 where it has not been seen to come; weight; cluster: those that share their fate [cases]."""
 
     features: np.ndarray
     low: np.ndarray
     high: np.ndarray
     weight: np.ndarray
-    supplier: np.ndarray
+    cluster: np.ndarray
 
     def __len__(self) -> int:
         return len(self.low)
 
-    @classmethod
-    def joined(cls, parts: list[Cases]) -> Cases:
-        """All parts as one."""
-        columns = ("features", "low", "high", "weight", "supplier")
-        return cls(*(np.concatenate([getattr(x, name) for x in parts]) for name in columns))
-
     def some(self) -> Cases:
         """At most so many of them as are trained on."""
         rows = np.arange(0, len(self), max(1, -(-len(self) // _MOST)))
-        return Cases(self.features[rows], self.low[rows], self.high[rows], self.weight[rows], self.supplier[rows])
+        return Cases(self.features[rows], self.low[rows], self.high[rows], self.weight[rows], self.cluster[rows])
 
 
 @dataclass(frozen=True)
@@ -134,18 +128,18 @@ def person_periods(cases: Cases) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
 
 def gain(challenger: Challenger, cases: Cases) -> tuple[float, float]:
     """How much likelier the challenger makes what came of cases that it has not seen: sum of log ratios to the law, and
-    its standard error, by supplier."""
+    its standard error, by cluster."""
     levels = challenger.levels(cases.features)
     below, above = (mapped(x[:, None], levels)[:, 0] for x in (cases.low, cases.high))
     law = np.maximum(cases.high - cases.low, _TINY)
-    return total_and_error(cases.weight * np.log(np.maximum(above - below, _TINY) / law), cases.supplier)
+    return total_and_error(cases.weight * np.log(np.maximum(above - below, _TINY) / law), cases.cluster)
 
 
-def total_and_error(each: np.ndarray, supplier: np.ndarray) -> tuple[float, float]:
-    """Sum of values of purchases [cases], and its standard error with suppliers as clusters."""
-    by_supplier = np.bincount(pd.factorize(supplier)[0], each)
-    spread = (by_supplier**2).sum() - by_supplier.sum() ** 2 / max(len(by_supplier), 1)
-    return float(by_supplier.sum()), float(np.sqrt(max(spread, 0.0)))
+def total_and_error(each: np.ndarray, cluster: np.ndarray) -> tuple[float, float]:
+    """Sum of values of purchases [cases], and its standard error with clusters of them [cases]."""
+    sums = np.bincount(pd.factorize(cluster)[0], each)
+    spread = (sums**2).sum() - sums.sum() ** 2 / max(len(sums), 1)
+    return float(sums.sum()), float(np.sqrt(max(spread, 0.0)))
 
 
 def features(lead_times: LeadTimes) -> np.ndarray:

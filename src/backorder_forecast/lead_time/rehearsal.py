@@ -30,6 +30,7 @@ _ALIKE = 0.05  # correlation taken of the transforms of one supplier's purchases
 _PAIRS = 50.0  # pairs of independent purchases, taken as seen before any
 _HARDLY = 0.01  # a correlation below counts as none
 _CHOOSING = 3  # rehearsals by which memories are compared
+_FEW = 5  # suppliers, below which errors are by purchase
 _DOUBT = 0.5  # standard errors by which another memory has to be better than that of the settings
 
 
@@ -144,19 +145,27 @@ def choose(rehearsals: Rehearsals, memories: list[Memory]) -> Memory:
     """The memory whose forecasts came truest; the first, unless another is better beyond chance.
 
     By the squared distance of the distribution function from what happened, summed over days (the continuous ranked
-    probability score), as far as every purchase was followed. Standard errors by supplier.
+    probability score), as far as every purchase was followed. Standard errors by supplier, where there are some.
     """
     days = rehearsals.days[:: max(1, len(rehearsals.days) // _CHOOSING)][:_CHOOSING]
     if not days or len(memories) == 1:
         return memories[0]
     scores = [np.concatenate([_score(rehearsals, rehearsals.said(day, x)) for day in days]) for x in memories]
-    supplier = np.concatenate([rehearsals.said(day, memories[0]).supplier.to_numpy(object) for day in days])
+    apart = _clusters([rehearsals.said(day, memories[0]) for day in days])
     best, most = memories[0], 0.0
     for memory, score in zip(memories[1:], scores[1:], strict=True):
-        saved, error = total_and_error(scores[0] - score, supplier)
+        saved, error = total_and_error(scores[0] - score, apart)
         if saved - _DOUBT * error > most:
             best, most = memory, saved - _DOUBT * error
     return best
+
+
+def _clusters(told: list[Forecast]) -> np.ndarray:
+    """The suppliers of all purchases told of, which share their fate; where these are few the purchases themselves,
+    since few suppliers cannot say how much chance there is between them [cases]."""
+    suppliers = np.concatenate([x.supplier.to_numpy(object) for x in told])
+    few = len(pd.unique(suppliers)) < _FEW
+    return np.concatenate([x.ids.to_numpy(object) for x in told]) if few else suppliers
 
 
 def _score(rehearsals: Rehearsals, said: Forecast) -> np.ndarray:
@@ -222,8 +231,10 @@ def _cases(
         law = correction.applied(said.table, said.overdue)
         low, high = transforms(law, rehearsals.came(said).until((by - day).days))
         weight = np.full(len(low), 0.5 ** ((rehearsals.past.day - day).days / _FADING))
-        parts.append(Cases(said.features, low, high, weight, said.supplier.to_numpy(object)))
-    return Cases.joined(parts)
+        parts.append((said.features, low, high, weight))
+    told = [rehearsals.said(day, memory) for day in days]
+    known, low, high, weight = (np.concatenate(x) for x in zip(*parts, strict=True))
+    return Cases(known, low, high, weight, _clusters(told))
 
 
 def _of_state(cases: pd.DataFrame) -> tuple[float, float]:

@@ -149,3 +149,14 @@ def test_the_configuration_switches_it_off(open_supply_only):
     assert not len(plain.exact.rows)
     assert (plain.ship_dates.table == sampled(plain, "leaves")).all()
     assert (bf.line_eta(plain)["date_basis"].dropna() == "scenarios").all()
+
+
+def test_first_come_serves_lines_of_whatever_priority():
+    """Where the smallest priority ever seen is 1, the lines of a rule without classes were once served by nobody."""
+    config = bf.Config(simulation={"scenarios": 20, "horizon_days": 60}, replay={"days": 0})
+    tables = dict(bf.load("data/sample", config=config).tables)
+    tables["order_lines"] = tables["order_lines"].assign(priority=tables["order_lines"]["priority"] + 1)
+    past = bf.load(tables, config=config).as_of(DAY)
+    supply = bf.forecast_supply(past, bf.fit_lead_times(past))
+    left = bf.simulate(past, bf.forecast_demand(past), supply, seed=1, rule="first_come").tally.line_day["leaves"]
+    assert left[:, 1:-1].sum() > 0.9 * left.sum()

@@ -9,6 +9,7 @@ import pytest
 import backorder_forecast as bf
 from backorder_forecast.core.queue_kernel import NO_POLICY, PLANNED
 from backorder_forecast.exact import exact_dates, received_parts
+from backorder_forecast.past import sku_codes
 from backorder_forecast.policy import set_policies
 from backorder_forecast.rules import rule_named
 from backorder_forecast.service import learn_service
@@ -119,6 +120,18 @@ def test_only_where_lines_are_served_in_turn(open_supply_only, name):
     assert not len(exact_dates(replace(open_supply_only, served=rule_named(name))).rows)
 
 
+def test_purchases_of_a_supplier_that_are_late_together_have_no_exact_law(open_supply_only):
+    supply, lines = open_supply_only.supply, open_supply_only.lines
+    found = {}
+    for alike in (0.0, 0.3):
+        lead_times = replace(supply.lead_times, alike=alike)
+        outcomes = replace(open_supply_only, supply=replace(supply, lead_times=lead_times))
+        found[alike] = set(lines["sku"].iloc[exact_dates(outcomes).rows])
+    bought = supply.purchases.assign(sku=sku_codes(open_supply_only.past, supply.purchases))
+    several = set(bought.loc[bought.duplicated(["sku", "supplier_id"]), "sku"])
+    assert found[0.3] == found[0.0] - several != found[0.0]
+
+
 def test_no_line_in_an_order_with_others_and_none_that_is_wanted_later(open_supply_only):
     lines = open_supply_only.lines
     sku = lines["sku"].iloc[open_supply_only.exact.rows[-1]]
@@ -153,3 +166,14 @@ def test_the_configuration_switches_it_off(open_supply_only):
     assert not len(plain.exact.rows)
     assert (plain.ship_dates.table == sampled(plain, "leaves")).all()
     assert (bf.line_eta(plain)["date_basis"].dropna() == "scenarios").all()
+
+
+def test_first_come_serves_lines_of_whatever_priority():
+    """Where the smallest priority ever seen is 1, the lines of a rule without classes were once served by nobody."""
+    config = bf.Config(simulation={"scenarios": 20, "horizon_days": 60}, replay={"days": 0})
+    tables = dict(bf.load("data/sample", config=config).tables)
+    tables["order_lines"] = tables["order_lines"].assign(priority=tables["order_lines"]["priority"] + 1)
+    past = bf.load(tables, config=config).as_of(DAY)
+    supply = bf.forecast_supply(past, bf.fit_lead_times(past))
+    left = bf.simulate(past, bf.forecast_demand(past), supply, seed=1, rule="first_come").tally.line_day["leaves"]
+    assert left[:, 1:-1].sum() > 0.9 * left.sum()

@@ -295,7 +295,8 @@ class _Builder:
         protected = self._protected()
         sku, line = self._skus(), self._lines()
         class_from = np.stack(
-            [self._class_edges(c) for c in demand.classes] + [sku["line_to"]], axis=1
+            # the first class holds whoever stands before the others, whatever priorities were seen
+            [sku["line_from"], *(self._class_edges(c) for c in demand.classes[1:]), sku["line_to"]], axis=1
         ) if len(rows) else np.zeros((0, 2), np.int64)  # fmt: skip
         calendar, working_days = self._calendar()
         return kernel.Problem(

@@ -217,8 +217,9 @@ def test_a_customer_waits_no_longer_than_told():
     assert (b.tally.cancelled == 0).all()
     by = dict(zip(a.lines.line_id, a.tally.cancelled, strict=True))
     assert by["w3"] == a.scenarios  # its day is over
-    # w1 waits on 6 March, the fourth simulated day, for the last time: who has not left by then has cancelled
-    left = np.cumsum(b.tally.line_day["leaves"], axis=1)[b.lines.line_id.tolist().index("w1"), 4]
+    # w1 waits on 6 March, the fourth simulated day, for the last time: whose date, told as if it stayed, is later has
+    # cancelled
+    left = np.cumsum(a.tally.line_day["leaves"], axis=1)[a.lines.line_id.tolist().index("w1"), 4]
     assert by["w1"] == a.scenarios - left > 0
     assert by["w2"] == 0
     eta, other = (bf.line_eta(x).set_index("line_id") for x in (a, b))

@@ -292,7 +292,8 @@ class LeadTimes:
         return np.where(single, 0.0, prob[place])
 
     def _cancellable(self, table: np.ndarray) -> np.ndarray:
-        stay = (1.0 - self.cancel_hazard) ** np.arange(1, self.horizon + 1)
+        """Less what is cancelled before; on one day receipts come first, as in the simulation."""
+        stay = (1.0 - self.cancel_hazard) ** np.arange(self.horizon)
         return np.cumsum(np.diff(table, prepend=0.0, axis=1) * stay, axis=1)
 
     def _open_law(self, table: np.ndarray) -> Law:

@@ -10,6 +10,7 @@ import backorder_forecast as bf
 from backorder_forecast.core.queue_kernel import NO_POLICY, PLANNED
 from backorder_forecast.exact import exact_dates, received_parts
 from backorder_forecast.past import sku_codes
+from backorder_forecast.patience import steady_patience
 from backorder_forecast.policy import set_policies
 from backorder_forecast.rules import rule_named
 from backorder_forecast.service import learn_service
@@ -37,7 +38,8 @@ def open_supply_only(flow):
     """Outcomes where nobody orders and nobody leaves: many items have exact dates."""
     past, demand, supply, policies, service = flow
     policies = replace(policies, frame=policies.frame.assign(kind=NO_POLICY))
-    return bf.simulate(past, demand, supply, seed=1, policies=policies, service=replace(service, hazard=0.0))
+    service = replace(service, patience=steady_patience(0.0))
+    return bf.simulate(past, demand, supply, seed=1, policies=policies, service=service)
 
 
 def errors(seen, law):
@@ -91,13 +93,13 @@ def test_only_whole_items_that_nothing_else_can_date(flow):
     mine, others = lines.iloc[exact.rows], lines.drop(index=lines.index[exact.rows])
     assert not set(mine["sku"]) & set(others["sku"])
     assert (outcomes.tally.peg[outcomes.line_records["peg_from"] + PLANNED][exact.rows] == 0).all()
-    assert service.hazard > 0  # so nobody ahead may leave: all but the last of an item are committed
+    assert service.patience.daily > 0  # so nobody ahead may leave: all but the last of an item are committed
     assert (mine[mine.duplicated("sku", keep="last")]["spent"] > 0).all()
     assert mine.duplicated("sku").any()
 
 
 def test_nobody_ahead_may_leave(open_supply_only):
-    impatient = replace(open_supply_only, service=replace(open_supply_only.service, hazard=0.01))
+    impatient = replace(open_supply_only, service=replace(open_supply_only.service, patience=steady_patience(0.01)))
     lines, rows = open_supply_only.lines, exact_dates(impatient).rows
     assert 0 < len(rows) < len(open_supply_only.exact.rows)
     mine = lines.iloc[rows]

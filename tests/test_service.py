@@ -146,13 +146,13 @@ def test_patience_by_hand():
                          "cancelled_at": [DAY - pd.Timedelta(days=40 - x) for x in (5, 3, 6, 4)]})  # fmt: skip
     sent = pd.DataFrame({"line_id": ["main-a-2"], "qty": 1.0, "shipped_at": [DAY - pd.Timedelta(days=32)]})
     tables = {"order_lines": lines, "cancellations": gone, "shipments": sent, "stock": stock}
-    assert learned(**tables).hazard == pytest.approx(2 / 27)
-    assert learned({"queue": {"patience": "none"}}, **tables).hazard == 0
+    assert learned(**tables).patience.daily == pytest.approx(2 / 27)
+    assert learned({"queue": {"patience": "none"}}, **tables).patience.endless
     # a part that is cancelled while the rest goes on waiting is no customer who left
     part = lines.assign(qty=lines.qty.mask(lines.line_id == "main-a-1", 5.0))
     days = 4 + 39 + 7 + 9 + 5
-    assert learned(**tables | {"order_lines": part}).hazard == pytest.approx(1 / days)
-    assert learned(order_lines=lines[:0], stock=stock).hazard == 0
+    assert learned(**tables | {"order_lines": part}).patience.daily == pytest.approx(1 / days)
+    assert learned(order_lines=lines[:0], stock=stock).patience.endless
 
 
 @pytest.mark.parametrize("hazard", [0.004, 0.03, 0.15])
@@ -168,7 +168,7 @@ def test_patience_is_the_estimate_of_a_censored_geometric_law(hazard):
     gone = left_after(lines[cancels], leaves[cancels]).rename(columns={"shipped_at": "cancelled_at"})
     sent = left_after(lines[ships], comes[ships])
     service = learned(order_lines=lines, shipments=sent, cancellations=gone, stock=plenty("a").assign(on_hand=0.0))
-    assert service.hazard == pytest.approx(hazard, rel=4 / np.sqrt(cancels.sum()))
+    assert service.patience.daily == pytest.approx(hazard, rel=4 / np.sqrt(cancels.sum()))
     # the likelihood of all that was seen beyond the first day is highest there
     waited = np.minimum(np.minimum(leaves, comes), seen)
 
@@ -176,9 +176,9 @@ def test_patience_is_the_estimate_of_a_censored_geometric_law(hazard):
         log = np.where(cancels, stats.geom.logpmf(waited - 1, h), stats.geom.logsf(waited - 1, h))
         return log[waited > 1].sum()
 
-    best = likelihood(service.hazard)
-    assert best > likelihood(service.hazard * 1.02)
-    assert best > likelihood(service.hazard * 0.98)
+    best = likelihood(service.patience.daily)
+    assert best > likelihood(service.patience.daily * 1.02)
+    assert best > likelihood(service.patience.daily * 0.98)
 
 
 def test_only_what_was_known_by_the_day_is_learned_from():
@@ -190,4 +190,4 @@ def test_only_what_was_known_by_the_day_is_learned_from():
     one, two = (learned(day=day, order_lines=lines, shipments=x, stock=plenty("a")) for x in (sent, later))
     assert np.array_equal(one.handling, two.handling)
     assert np.array_equal(one.working.works, two.working.works)
-    assert one.hazard == two.hazard
+    assert one.patience.daily == two.patience.daily

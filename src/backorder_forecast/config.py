@@ -329,7 +329,13 @@ class Queue(Section):
         default="learned", description="Days on which lines leave, per location. 'all': off."
     )
     patience: Literal["learned", "none"] = Field(
-        default="learned", description="How long customers wait before they cancel. 'none': nobody cancels."
+        default="learned",
+        description="How long customers wait before they cancel, by age of the wait and class of priority, and on "
+        "which day of it the retailer cancels, where it has such a rule. 'none': nobody cancels.",
+    )
+    cut_off_days: Days | None = Field(
+        default=None,
+        description="Day of the wait on which the retailer cancels what has not left. None: as in the past.",
     )
     exact_dates: bool = Field(
         default=True,

@@ -86,7 +86,7 @@ def _may_be_exact(outcomes: Outcomes) -> np.ndarray:
     sku, need = lines["sku"].to_numpy(), lines["open_qty"].to_numpy(float)
     planned = outcomes.tally.peg[outcomes.line_records["peg_from"] + PLANNED]
     ahead_of_others = np.append(sku[1:] == sku[:-1], np.zeros(min(len(lines), 1), bool))
-    patient = lines["max_wait_days"].isna().to_numpy() & (outcomes.service.hazard <= 0)
+    patient = lines["max_wait_days"].isna().to_numpy() & outcomes.service.patience.endless
     leaves = (lines["spent"].to_numpy() == 0) & ~patient
     bad = (
         (lines["slot"].to_numpy() >= 0)

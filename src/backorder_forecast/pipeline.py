@@ -144,8 +144,7 @@ class _Told:
     def _notes_of_queue(self, outcomes: Outcomes) -> list[str]:
         service, policies, stock = outcomes.service, outcomes.policies.frame, self.past.stock
         learned = self.past.config.queue.patience == "learned"
-        patience = f"customers who wait leave with a chance of {service.hazard:.2%} a day, as in the past"
-        patience = patience if learned else "customers wait as long as it takes (queue.patience)"
+        patience = service.patience.note() if learned else "customers wait as long as it takes (queue.patience)"
         unknown = stock["on_hand"].isna()
         reasons = stock.loc[unknown, "reason"].value_counts().sort_index()
         told = "; ".join(f"{count}: {reason}" for reason, count in reasons.items())

@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from .adopt import demand_from
 from .core import queue_kernel as kernel
-from .core.chance import sample_days, sample_geometric
+from .core.chance import sample_days, sample_waits
 from .exact import ExactDates, exact_dates, no_dates
 from .executors import run_partitions
 from .kinds import as_lines, future_kinds, no_kinds, protected_groups
@@ -301,7 +301,7 @@ class _Builder:
         calendar, working_days = self._calendar()
         return kernel.Problem(
             sku, line, class_from, np.ascontiguousarray(demand.class_share[rows]),
-            self._salts(),
+            self._salts(), self._patience(),
             np.ascontiguousarray(demand.weekday[rows]), np.ascontiguousarray(demand.factors),
             np.ascontiguousarray(demand.levels[rows]), _edges(demand.shares), np.ascontiguousarray(demand.chance[rows]),
             np.ascontiguousarray(demand.size_value), np.ascontiguousarray(demand.size_cum),
@@ -318,6 +318,13 @@ class _Builder:
     def _salts(self) -> np.ndarray:
         classes, kinds = [f"class {c}" for c in self.demand.classes], self.kinds.group.size
         return text_hashes(classes + [f"kind {c}" for c in range(len(classes), kinds)])
+
+    def _patience(self) -> np.ndarray:
+        """How long future customers wait: of each class; of any, where demand is split into kinds of lines."""
+        table = self.service.patience.table(self.horizon + 1)
+        rows = self.service.patience.rows(self.demand.classes)
+        kinds = self.kinds.group.size
+        return np.ascontiguousarray(table[rows] if self.by_class else np.repeat(table[-1:], max(len(rows), kinds), 0))
 
     def _protected(self) -> np.ndarray:
         """What is protected for groups of customers, by SKU."""
@@ -361,7 +368,6 @@ class _Builder:
         out["size_from"], out["size_to"] = demand.size_start[rows], demand.size_start[rows + 1]
         out["start_day"], out["end_day"] = demand.start_day[rows], demand.end_day[rows]
         out["queue_share"] = past.skus["backorder_share"].to_numpy()[rows]
-        out["hazard"] = self.service.hazard
         out["protect_from"], out["protect_to"] = self.protect_starts[:-1], self.protect_starts[1:]
         out["policy"] = policy["kind"]
         for name in ("reorder_point", "order_qty", "order_up_to", "pack_size", "min_order_qty", "max_stock"):
@@ -396,9 +402,10 @@ class _Builder:
         out = np.zeros((len(lines), self.scenarios), kernel.LINE_DRAW)
         cancel = np.zeros(out.shape, np.int16)
         wanted = -self.past.days_since(lines["wanted_date"])
-        start = np.maximum(wanted, 0).astype(np.int64)
-        hazard = np.full(len(lines), self.service.hazard)
-        sample_geometric(hazard, start, keys(self.seed, "patience", lines["line_id"]), never, cancel)
+        start, age = (np.maximum(x, 0).astype(np.int64) for x in (wanted, -wanted))
+        patience = self.service.patience
+        laws, row = patience.table(int(age.max(initial=0)) + never), patience.rows(lines["priority"].to_numpy())
+        sample_waits(laws, row, age, start, keys(self.seed, "patience", lines["line_id"]), never, cancel)
         # a customer who waits so many days has left on the morning after them
         limit = np.maximum(wanted + np.floor(lines["max_wait_days"].to_numpy(float)) + 1, 1)
         limit = np.minimum(np.nan_to_num(limit, nan=never), never)

@@ -1,4 +1,4 @@
-"""How lines leave a location and how long customers wait: working days, handling time, patience, from the past."""
+"""How lines leave a location and how long they are waited for: working days, handling time, patience, from the past."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .past import sku_codes
-from .stock import closing_levels, flows, level_at, open_events
+from .patience import Patience, learn_patience
+from .stock import flows, had_stock
 
 if TYPE_CHECKING:
     from .past import Past
@@ -50,13 +50,13 @@ class WorkingDays:
 class Service:
     """By location: working days, and handling: P(≤ h working days) [locations × h].
 
-    hazard: daily chance that a waiting customer cancels.
+    patience: how long lines are waited for.
     """
 
     locations: np.ndarray
     working: WorkingDays
     handling: np.ndarray
-    hazard: float
+    patience: Patience
     notes: tuple[str, ...]
 
     def still_to_go(self, place: np.ndarray, spent: np.ndarray) -> np.ndarray:
@@ -81,7 +81,7 @@ def learn_service(past: Past) -> Service:
     locations = np.array(sorted(past.skus["location_id"].unique()), dtype=object)
     weekdays, notes = _weekdays(past, _shipped_lines(past), locations)
     working = _working_days(past, locations, weekdays)
-    return Service(locations, working, _handling(past, locations, working), _patience(past), tuple(notes))
+    return Service(locations, working, _handling(past, locations, working), learn_patience(past), tuple(notes))
 
 
 def days_committed(past: Past, service: Service, lines: pd.DataFrame, *, shared: bool = False) -> np.ndarray:
@@ -153,7 +153,7 @@ def _handling(past: Past, locations: np.ndarray, working: WorkingDays) -> np.nda
         return out
     lines = past.lines
     lines = lines[(lines["open_qty"] <= 0) & (lines["shipped_qty"] >= lines["qty"]) & ~lines["ship_complete"]]
-    lines = lines[_had_stock(past, lines)]
+    lines = lines[had_stock(past, lines)]
     place = pd.Index(locations).get_indexer(lines["location_id"])
     begin, end = (lines[x].to_numpy("datetime64[D]") for x in ("wanted_date", "last_shipped_at"))
     took = np.clip(working.count(place, begin, end) - 1, 0, MAX_HANDLING)
@@ -162,31 +162,3 @@ def _handling(past: Past, locations: np.ndarray, working: WorkingDays) -> np.nda
         if count.sum() >= 30:
             out[i] = np.cumsum(count) / count.sum()
     return out
-
-
-def _had_stock(past: Past, lines: pd.DataFrame) -> np.ndarray:
-    """Whether stock covered everything wanted by the end of each line's wanted day (unknown: no)."""
-    code, wanted = sku_codes(past, lines), lines["wanted_date"].to_numpy("datetime64[D]")
-    covered: np.ndarray = closing_levels(past, code, wanted) >= level_at(open_events(past), code, wanted)
-    return covered
-
-
-def _patience(past: Past) -> float:
-    """Daily chance that a waiting customer cancels: customers' cancellations per line-day waited beyond the first.
-
-    That is the most likely constant hazard of censored waits (events over days at risk), of those that lasted longer
-    than a day; lines that had stock were not waiting for goods.
-    """
-    if past.config.queue.patience != "learned":
-        return 0.0
-    lines = past.lines[~_had_stock(past, past.lines)]
-    end = lines[["last_shipped_at", "last_cancelled_at"]].max(axis=1).where(lines["open_qty"] <= 0, past.day)
-    waited = (end.dt.floor("D") - lines["wanted_date"]).dt.days.clip(lower=0).fillna(0).to_numpy(float)
-    cancelled = past.tables["cancellations"]
-    by_retailer = set(cancelled.loc[cancelled["cancelled_by"] == "retailer", "line_id"])
-    left = (lines["cancelled_qty"] > 0) & (lines["open_qty"] <= 0) & ~lines["line_id"].isin(by_retailer)
-    left &= waited > 1
-    exposure = np.maximum(waited - 1.0, 0.0).sum()
-    return float(left.sum() / exposure) if exposure > 0 else 0.0
-
-

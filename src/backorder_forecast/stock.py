@@ -166,3 +166,10 @@ def closing_levels(past: Past, sku: np.ndarray, day: np.ndarray) -> np.ndarray:
     level = rows["on_hand"].to_numpy(float)[at] + level_at(moves, sku, day) - level_at(moves, sku, anchor)
     closing: np.ndarray = np.where(found, level, np.nan)
     return closing
+
+
+def had_stock(past: Past, lines: pd.DataFrame) -> np.ndarray:
+    """Whether stock covered everything wanted by the end of each line's wanted day (unknown: no)."""
+    code, wanted = sku_codes(past, lines), lines["wanted_date"].to_numpy("datetime64[D]")
+    covered: np.ndarray = closing_levels(past, code, wanted) >= level_at(open_events(past), code, wanted)
+    return covered

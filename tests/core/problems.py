@@ -26,6 +26,7 @@ def blank(n_sku, n_lines, n_po, scenarios, *, classes=1, locations=1, orders=0, 
     problem = qk.Problem(
         sku=sku, line=line, class_from=np.zeros((n_sku, classes + 1), np.int64),
         class_share=np.ones((n_sku, classes)) / classes, class_salt=np.arange(classes, dtype=np.uint64),
+        patience=np.zeros((16, horizon + 2)),
         weekday=np.ones((n_sku, 7)), factor=np.ones((1, horizon + 2)), levels=np.ones((n_sku, 1)),
         level_shares=np.ones(1), chance=np.zeros((n_sku, 1)), size_value=np.zeros(0), size_cum=np.zeros(0),
         line_draw=line_draw,

@@ -149,3 +149,33 @@ def test_sample_geometric_begins_after_its_start():
     assert (out[2] == 61).all()
     assert np.mean(out[0] == 61) == pytest.approx(0.9**60, abs=0.003)
     assert np.mean(out[1] == 61) == pytest.approx(0.9**40, abs=0.01)
+
+
+def test_waits_under_one_daily_chance_are_geometric_at_any_age():
+    law = -np.log1p(-0.05) * np.arange(400)
+    u = (np.arange(20_000) + 0.5) / 20_000
+    for age in (0, 7, 250):
+        days = np.array([chance.wait(law, age, x, 91) for x in u])
+        assert days.tolist() == [chance.geometric(x, 0.05, 91) for x in u]
+
+
+def test_waits_follow_their_law_given_how_long_they_have_lasted():
+    daily = np.r_[0.0, np.full(10, 0.02), 0.5, np.full(60, 0.1)]
+    law = np.cumsum(-np.log1p(-daily))
+    u = (np.arange(100_000) + 0.5) / 100_000
+    for age in (0, 8, 15):
+        days = np.array([chance.wait(law, age, x, 41) for x in u])
+        still = np.exp(law[age] - law[age : age + 41])
+        assert np.bincount(days, minlength=42)[1:41] / len(u) == pytest.approx(still[:-1] - still[1:], abs=2e-5)
+        assert np.mean(days == 41) == pytest.approx(still[40], abs=2e-5)
+    assert chance.wait(np.zeros(50), 3, 1e-300, 30) == 30
+
+
+def test_sampled_waits_begin_after_their_start():
+    laws = np.array([0.0, 1.0])[:, None] * -np.log1p(-0.1) * np.arange(120)
+    out = np.zeros((3, 4000), np.int16)
+    keys = np.array([1, 2, 3], np.uint64)
+    chance.sample_waits(laws, np.array([1, 1, 0]), np.array([30, 0, 0]), np.array([0, 20, 0]), keys, 61, out)
+    same = np.zeros((3, 4000), np.int16)
+    chance.sample_geometric(np.array([0.1, 0.1, 0.0]), np.array([0, 20, 0]), keys, 61, same)
+    assert (out == same).all()

@@ -205,7 +205,8 @@ def test_units_are_conserved_under_every_rule(rule):
     for _ in range(150):
         p, t, lines = random_case(rng, demand=True, rule=rule)
         p = p._replace(with_planned=True, new_lead=np.array([[0, 0, 0.5, 0.7, 1.0]]))
-        p.sku["policy"], p.sku["reorder_point"], p.sku["order_qty"], p.sku["hazard"] = qk.RQ, 2, 4, 0.1
+        p.patience[:] = -np.log1p(-0.1) * np.arange(p.horizon + 2)
+        p.sku["policy"], p.sku["reorder_point"], p.sku["order_qty"] = qk.RQ, 2, 4
         p.sku["queue_share"] = 0.8
         p.sku["path"] = np.arange(p.sku.size)
         t = tally_for(p, slots=len(lines), n_po=p.po_qty.size, paths=p.sku.size)

@@ -126,6 +126,24 @@ def geometric(u: float, hazard: float, never: int) -> int:
     return never if days >= never else int(days)
 
 
+@kernel("int64(float64[::1], int64, float64, int64)")
+def wait(law: np.ndarray, age: int, u: float, never: int) -> int:
+    """The day (1, 2, …) from now on which a wait of `age` days ends; `never` if not before it.
+
+    law: −log P(a wait is longer than so many days), from day 0 on; where it does not change, no wait ends.
+    """
+    target = law[age] - math.log(u)
+    low, high = age + 1, min(age + never, law.size)
+    end = high
+    while low < high:
+        middle = (low + high) // 2
+        if law[middle] > target:
+            high = middle
+        else:
+            low = middle + 1
+    return never if low >= end else low - age
+
+
 @kernel("int64(float64[:], float64)")
 def find_day(cdf: np.ndarray, u: float) -> int:
     """Smallest index with cdf ≥ u; len(cdf) if the law has less mass than u (it happens later, or never)."""
@@ -181,3 +199,16 @@ def sample_geometric(
     for i in range(out.shape[0]):
         for k in range(out.shape[1]):
             out[i, k] = min(never, start[i] + geometric(uniform(keys[i], k, 0), hazard[i], never))
+
+
+@kernel("void(float64[:, ::1], int64[:], int64[:], int64[:], uint64[:], int64, int16[:, :])")
+def sample_waits(
+    laws: np.ndarray, row: np.ndarray, age: np.ndarray, start: np.ndarray, keys: np.ndarray, never: int, out: np.ndarray
+) -> None:
+    """Fill `out` [lines × scenarios] with start + the day on which the wait ends; `never` where that is not before it.
+
+    laws [rows × days]: as :func:`wait` has them; row, age, start [lines].
+    """
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[i, k] = min(never, start[i] + wait(laws[row[i]], age[i], uniform(keys[i], k, 0), never))

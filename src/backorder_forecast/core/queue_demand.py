@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ._compile import kernel
-from .chance import find_day, geometric, mix, negative_binomial, uniform
+from .chance import find_day, mix, negative_binomial, uniform, wait
 from .queue_layout import APART, CHANCE, CLASS, COUNTS, KIND, LEVEL, LOST, PATIENCE, UNITS, Problem, State, Tally
 
 
@@ -125,13 +125,11 @@ def lose(p: Problem, s: State, t: Tally, i: int, g: int, day: int, k: int, unmet
 @kernel(allocates=False)
 def future_patience(p: Problem, s: State, i: int, g: int, day: int, k: int) -> None:
     """Those of today's simulated customers who now wait get the day on which they will have had enough."""
-    sku = p.sku[g]
-    if sku.hazard <= 0.0:
-        return
+    key = p.sku[g].key
     for c in range(s.back.shape[1]):
-        if s.back[i, c, day].units > 0.0:
-            u = uniform(mix(sku.key ^ p.class_salt[c]), k, PATIENCE - p.first_ordinal - day)
-            leaves = day + geometric(u, sku.hazard, p.horizon + 1)
+        if s.back[i, c, day].units > 0.0 and p.patience[c, p.horizon + 1] > 0.0:
+            u = uniform(mix(key ^ p.class_salt[c]), k, PATIENCE - p.first_ordinal - day)
+            leaves = day + wait(p.patience[c], 0, u, p.horizon + 1)
             if leaves <= p.horizon:
                 node = c * (p.horizon + 2) + day
                 s.back[i, c, day].cancel_next = s.day[i, leaves].back_cancel

@@ -48,7 +48,6 @@ SKU = np.dtype(
         ("start_day", "i8"),
         ("end_day", "i8"),  # demand comes on days start..end, orders are placed until end
         ("queue_share", "f8"),  # the share of unmet demand that waits; the rest is lost
-        ("hazard", "f8"),  # daily chance that a waiting future customer leaves
         ("policy", "i8"),
         ("reorder_point", "f8"),
         ("order_qty", "f8"),
@@ -118,6 +117,7 @@ class Problem(NamedTuple):
     class_from: np.ndarray  # i8 [n, C + 1]: each class's lines
     class_share: np.ndarray  # f8 [n, C]: share of each class in future demand
     class_salt: np.ndarray  # u8 [max(C, L)]
+    patience: np.ndarray  # f8 [max(C, L), H + 2]: −log P(a future customer still waits) by day of the wait
     weekday: np.ndarray  # f8 [n, 7]: factors with mean 1, Monday first
     factor: np.ndarray  # f8 [profiles, H + 2]: of a day's mean demand; 0: it is all known beforehand, as lines
     levels: np.ndarray  # f8 [n, M]: demand levels, mean 1; 0: the item has died
@@ -251,7 +251,7 @@ def smallest() -> tuple[Problem, Tally, State]:
 
     problem = Problem(
         one(SKU), one(LINE), one("i8", 2), one("f8", 2), one("u8"), one("f8", 2), one("f8", 2), one("f8", 2),
-        one("f8"), one("f8", 2), one("f8"), one("f8"), one(LINE_DRAW, 2),
+        one("f8", 2), one("f8"), one("f8", 2), one("f8"), one("f8"), one(LINE_DRAW, 2),
         one("f8"), one(PURCHASE_DRAW, 2), one("f8", 2), one(CALENDAR, 2), one("i8", 2), one("i8"), one(COMPONENT),
         one("i8"),
         one("i8"), 0, 0, one("f8", 2), one("f8", 2), one("f8", 2), one("i8"), one(PROTECT), 0, 1, 1, 0, 1, True,

@@ -159,9 +159,15 @@ def by_intervals(peer: Peer, series: dict[str, Floats]) -> list[pd.DataFrame]:
     daily = {x: y[-(peer.days or len(y)) :] for x, y in series.items()}
     parts = [_rows(np.array(list(daily)), 1, intervals(peer, daily, 1, HORIZON))]
     for k in SUMS:
-        blocks = {x: y[len(y) % k :].reshape(-1, k).sum(axis=1) for x, y in series.items()}
+        blocks = {x: _blocks(y, k) for x, y in series.items()}
         parts.append(_rows(np.array(list(blocks)), k, intervals(peer, blocks, k, 1)))
     return parts
+
+
+def _blocks(y: Floats, k: int) -> Floats:
+    """Sums of k days, the last ones whole; of what is shorter one, at the same rate."""
+    whole: Floats = y[len(y) % k :].reshape(-1, k).sum(axis=1) if len(y) >= k else y.mean(keepdims=True) * k
+    return whole
 
 
 def intervals(peer: Peer, series: dict[str, Floats], days: int, horizon: int) -> Floats:

@@ -56,8 +56,9 @@ def ready(data, rule):
     return eta.ready_qty[[x[0] for x in WAITING]].tolist()
 
 
-def order_of(data, rule):
-    return outcomes(data, rule).lines.line_id.tolist()
+def order_of(data, rule, strategies=None):
+    config = bf.Config(**{**QUICK, "queue": {**QUICK["queue"], "strategies": strategies or {}}})
+    return outcomes(data, rule, config).lines.line_id.tolist()
 
 
 def test_settings_and_functions_have_the_same_names():
@@ -104,6 +105,10 @@ def test_orderings_of_waiting_lines():
     assert order_of(data, "largest") == ["b", "c", "a", "d"]
     assert order_of(data, "revenue") == ["a", "b", "d", "c"]
     assert order_of(data, "sequence") == ["d", "c", "a", "b"]
+    # a and c and d are promised something; b is not
+    assert order_of(data, "reallocate") == ["c", "d", "a", "b"]
+    assert order_of(data, "reallocate", {1: "win", -1: "lose"}) == ["a", "c", "b", "d"]
+    assert order_of(data, "reallocate", {0: "redistribute", -1: "fill", 1: "improve"}) == ["a", "c", "b", "d"]
     assert order_of(data, lambda lines: lines.open_qty % 5) == ["c", "d", "a", "b"]
     assert order_of(data, "max_min") == order_of(data, "first_come")
 

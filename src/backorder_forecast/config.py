@@ -292,6 +292,9 @@ class Policy(Section):
     cover_days: Days = Field(default=14, description="Days of mean demand in one order of a derived policy.")
 
 
+Strategy = Literal["win", "gain", "improve", "redistribute", "fill", "lose"]
+
+
 class Queue(Section):
     """How waiting lines are served."""
 
@@ -299,12 +302,17 @@ class Queue(Section):
 
     rule: Literal[
         "first_come", "priority", "requested", "promised", "smallest", "largest", "revenue", "sequence",
-        "proportional", "max_min", "equal_losses",
+        "reallocate", "proportional", "max_min", "equal_losses",
     ] = Field(
         default="priority",
         description="Who gets what is there, see docs/rules.md: an order of service, or shares of it for all who wait. "
         "With all priorities equal, 'priority' is first come, first served.",
     )  # fmt: skip
+    strategies: dict[int, Strategy] = Field(
+        default={},
+        description="What may become of lines under rule 'reallocate', by priority: '0' = 'win', …; see docs/rules.md. "
+        "Of other lines, those with a promise gain and the rest is redistributed.",
+    )
     changed_lines: Literal["keep", "lose"] = Field(
         default="keep",
         description="Whether a line keeps its place in the queue when its quantity or requested date is changed, or "

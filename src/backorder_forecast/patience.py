@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 EDGES = np.array([1, 8, 15, 31, 61, 121])  # first day waited of each age
 _AT_ONCE = 1  # days after which a cancellation is one of somebody who waits
+_TOLD = 0.1  # relative difference between chances from which it is worth a reader's while
 _LEAST, _MOST_OF = 10, 0.5  # cancellations by the retailer on one day of the wait, and their share, that are a rule
 
 
@@ -60,9 +61,9 @@ class Patience:
         if self.endless:
             return "no customer who waits leaves"
         told = f"customers who wait leave with a chance of {self.daily:.2%} a day, as in the past"
-        if np.ptp(self.age) > 0:
+        if np.ptp(self.age) > _TOLD * self.daily:
             told += f" (from {self.age[0]:.2%} in the first week to {self.age[-1]:.2%} after {EDGES[-1] - 1} days)"
-        if len(self.classes) > 1 and np.ptp(self.one_class[:, 0]) > 0:
+        if len(self.classes) > 1 and np.ptp(self.one_class[:, 0]) > _TOLD * self.daily:
             by = ", ".join(f"{c}: {x:.2%}" for c, x in zip(self.classes, self.one_class[:, 0], strict=True))
             told += f"; in the first week by class of priority, {by}"
         if self.cut_off is not None:

@@ -162,7 +162,7 @@ def simulate(
     Raises: ``UsageError`` for an unknown rule.
     """
     config = past.config
-    served = rule_named(rule or config.queue.rule)
+    served = rule_named(rule or config.queue.rule, config.queue.strategies)
     seed = config.simulation.seed if seed is None else seed
     asked = demand_from(past, demand)
     policies = policies or set_policies(past, asked, supply.lead_times)

@@ -16,8 +16,9 @@ backorder_forecast.errors.UsageError: unknown rule 'larges'; did you mean 'large
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -102,8 +103,29 @@ def sequence(lines: Lines) -> np.ndarray:
     return np.where(lines.future | np.isnan(lines.sequence), LAST, lines.sequence)
 
 
+STRATEGIES = ("win", "gain", "improve", "redistribute", "fill", "lose")
+"""What may become of a line when what is promised is allocated anew, in the order in which they are served."""
+_KEEPING = (STRATEGIES.index("gain"), STRATEGIES.index("improve"))
+_APART = 1e5  # days between the keys of two strategies
+
+
+def reallocate(lines: Lines, strategies: Mapping[int, str] | None = None) -> np.ndarray:
+    """Allocate anew what is promised already, by a strategy for each class of priority.
+
+    Who may win is served first, then those whose promises are to be kept (gain, improve: by promised date), then those
+    among whom goods are redistributed (first come, first served), then those who fill up with what is left, and last
+    who loses. strategies: one of STRATEGIES by priority; of other lines, those with a promise gain and the rest
+    is redistributed. (The strategies of backorder processing in SAP's documentation of advanced available-to-promise.)
+    """
+    rank = np.where(np.isnan(lines.promised), STRATEGIES.index("redistribute"), STRATEGIES.index("gain")).astype(float)
+    for value, strategy in (strategies or {}).items():
+        rank[lines.priority == value] = STRATEGIES.index(strategy)
+    by_promise = np.isin(rank, _KEEPING) & ~np.isnan(lines.promised)
+    return np.asarray(_APART * rank + np.where(by_promise, lines.promised, 0.0))
+
+
 ORDERINGS: dict[str, Ordering] = {
-    x.__name__: x for x in (first_come, priority, requested, promised, smallest, largest, revenue, sequence)
+    x.__name__: x for x in (first_come, priority, requested, promised, smallest, largest, revenue, sequence, reallocate)
 }
 """Each computes a key from lines."""
 
@@ -140,8 +162,11 @@ class Rule:
         return found
 
 
-def rule_named(rule: AnyRule) -> Rule:
-    """The rule of a name, or a user's own ordering or sharing. Raises: ``UsageError`` for anything else."""
+def rule_named(rule: AnyRule, strategies: Mapping[int, str] | None = None) -> Rule:
+    """The rule of a name, or a user's own ordering or sharing; strategies: of `reallocate`.
+
+    Raises: ``UsageError`` for anything else.
+    """
     if callable(rule):
         arguments = len(inspect.signature(getattr(rule, "py_func", rule)).parameters)
         name = getattr(rule, "__name__", "own")
@@ -151,6 +176,8 @@ def rule_named(rule: AnyRule) -> Rule:
             return Rule(name, OWN_SHARES, first_come, own_shares(rule))  # type: ignore[arg-type]
         raise UsageError("a rule of one's own is a function of lines that gives a key for each (rules.Lines), or of "
                          "claims and what is available that gives units for each claim")  # fmt: skip
+    if rule == "reallocate":
+        return Rule(rule, BY_KEY, partial(reallocate, strategies=strategies))
     if rule in ORDERINGS:
         return Rule(rule, BY_KEY, ORDERINGS[rule])
     if rule in SHARINGS:

@@ -310,3 +310,18 @@ def test_rules_compared_on_the_same_scenarios():
     for bad, told in (([], "no rule"), (["max_min"] * 2, "twice"), (["fifo"], "unknown rule")):
         with pytest.raises(bf.BackorderForecastError, match=told):
             bf.compare_rules(past, demand, supply, bad)
+
+
+def test_a_run_compares_the_rules_that_are_asked_for():
+    data = company(history=60)
+    past = bf.past.rebuild(data, pd.Timestamp(DAY), bf.Config(**QUICK, replay={"days": 0}))
+    queue = {**QUICK["queue"], "compare": ["smallest", "max_min", "priority"]}
+    run = bf.run(data, DAY, bf.Config(**{**QUICK, "queue": queue}, replay={"days": 0}), seed=1)
+    found = run.rule_comparison
+    assert found["rule"].unique().tolist() == ["priority", "smallest", "max_min"]
+    assert (found.loc[found["rule"] == "priority", ["difference", "difference_error"]] == 0).all(axis=None)
+    demand = bf.forecast_demand(past)
+    supply = bf.forecast_supply(past, bf.fit_lead_times(past))
+    same = bf.compare_rules(past, demand, supply, ["priority", "smallest", "max_min"], seed=1)
+    pd.testing.assert_frame_equal(found, same, check_dtype=False)
+    assert "rule_comparison" not in bf.run(data, DAY, bf.Config(**QUICK, replay={"days": 0})).tables

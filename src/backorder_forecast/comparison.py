@@ -15,6 +15,7 @@ from .policy import Policies, set_policies
 from .queue import Outcomes, leave_days, simulate
 from .rules import AnyRule
 from .service import Service, learn_service
+from .tables import check_output
 
 if TYPE_CHECKING:
     from .forecast import Forecast
@@ -51,6 +52,22 @@ def compare_rules(
         seen[found.rule] = _by_scenario(found)
     base = next(iter(seen.values()))
     return pd.concat([_row(name, found, base) for name, found in seen.items()], ignore_index=True)
+
+
+def compared(past: Past) -> list[AnyRule]:
+    """The run's rule and those to be compared with it; none: nothing is compared."""
+    queue = past.config.queue
+    others: list[AnyRule] = [x for x in dict.fromkeys(queue.compare) if x != queue.rule]
+    return [queue.rule, *others] if others else []
+
+
+def comparison_of(outcomes: Outcomes) -> pd.DataFrame:
+    """The output table `rule_comparison`: the rules to be compared, on the run's own futures."""
+    found = compare_rules(
+        outcomes.past, outcomes.demand, outcomes.supply, compared(outcomes.past), seed=outcomes.seed,
+        policies=outcomes.policies, service=outcomes.service,
+    )  # fmt: skip
+    return check_output("rule_comparison", found)
 
 
 def _by_scenario(outcomes: Outcomes) -> pd.DataFrame:

@@ -292,6 +292,10 @@ class Policy(Section):
     cover_days: Days = Field(default=14, description="Days of mean demand in one order of a derived policy.")
 
 
+RuleName = Literal[
+    "first_come", "priority", "requested", "promised", "smallest", "largest", "revenue", "sequence",
+    "reallocate", "proportional", "max_min", "equal_losses",
+]
 Strategy = Literal["win", "gain", "improve", "redistribute", "fill", "lose"]
 
 
@@ -300,14 +304,16 @@ class Queue(Section):
 
     section: ClassVar[str] = "queue"
 
-    rule: Literal[
-        "first_come", "priority", "requested", "promised", "smallest", "largest", "revenue", "sequence",
-        "reallocate", "proportional", "max_min", "equal_losses",
-    ] = Field(
+    rule: RuleName = Field(
         default="priority",
         description="Who gets what is there, see docs/rules.md: an order of service, or shares of it for all who wait. "
         "With all priorities equal, 'priority' is first come, first served.",
     )  # fmt: skip
+    compare: tuple[RuleName, ...] = Field(
+        default=(),
+        description="Rules whose effect on the waiting lines is simulated beside that of `rule`, on the same futures, "
+        "for the table `rule_comparison` and the report; each takes as long as the queue itself. (): off.",
+    )
     strategies: dict[int, Strategy] = Field(
         default={},
         description="What may become of lines under rule 'reallocate', by priority: '0' = 'win', …; see docs/rules.md. "

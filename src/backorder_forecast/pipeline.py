@@ -10,6 +10,7 @@ import pandas as pd
 
 from . import eta, evaluate, reorder, risk
 from .adopt import demand_from
+from .comparison import compared, comparison_of
 from .config import Config
 from .demand import Demand, forecast_demand
 from .errors import UsageError
@@ -124,6 +125,8 @@ class _Told:
         self._part("order_eta", self.outcomes, lambda x: eta.order_eta(x, self.tables["line_eta"]), why)
         self._part("backorder_risk", self.outcomes, risk.backorder_risk, why)
         self._part("reorder_points", self.outcomes, reorder.reorder_points, why)
+        if compared(self.past):
+            self._part("rule_comparison", self.outcomes, comparison_of, why)
         if self.outcomes is not None:
             self.state["stock_paths"] = risk.stock_paths(self.outcomes)
         self._notes()

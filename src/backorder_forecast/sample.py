@@ -11,6 +11,10 @@ from .schema import INPUT
 from .synthetic import Spec, simulate_company
 
 SETTINGS = "backorder.toml"
+SHOWN = {
+    "queue": {"compare": ["promised", "smallest", "revenue", "max_min"]},
+    "report": {"title": "Backorders of the sample company"},
+}
 KEPT = {"README.md"}  # may lie beside the tables
 
 
@@ -25,7 +29,7 @@ def write_sample(folder: Path, spec: Spec) -> dict[str, int]:
     for name, frame in tables.items():
         said = frame if frame.empty else frame.dropna(axis="columns", how="all")
         storage.write_file(folder / f"{name}.parquet", storage.parquet_bytes(said, name))
-    settings = commented_toml({"report": {"title": "Backorders of the sample company"}})
+    settings = commented_toml(SHOWN)
     storage.write_file(folder / SETTINGS, settings.encode())
     return {name: len(frame) for name, frame in tables.items()}
 

@@ -435,6 +435,17 @@ OUTPUT: dict[str, Table] = dict([
         _out("stock_value_change", "number", "Expected change of stock value, in currency."),
         _out("reason", "text", "In words."), _out("suggested_order_qty", "quantity", "To order now.", least=0),
     ),
+    _output(
+        "rule_comparison", "What other allocation rules would do to the lines that wait, on the same futures.",
+        ("rule", "metric"),
+        _id("rule", "The rule; the first is the run's own."),
+        _id("metric", "`days` until a line leaves, the mean over waiting lines, each if it goes on waiting; "
+            "`days_by_value`, weighted by price × open quantity; `days_of_slowest`, of a scenario's slowest tenth; "
+            "`within_7`, `within_28`, share that has left; `on_time`, share of promises not missed yet that are kept."),
+        _out("value", "number", "Mean over scenarios."), _out("standard_error", "number", "Over scenarios."),
+        _out("difference", "number", "Less that of the run's own rule, scenario by scenario."),
+        _out("difference_error", "number", "Its standard error."),
+    ),
     *(
         _output(name, "Brought by a later version.", ("line_id",), _id("line_id", "The line."), later=True)
         for name in ("notices", "promises_to_state", "messages")

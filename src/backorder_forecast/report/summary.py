@@ -369,6 +369,23 @@ def _by_check(rejected: pd.DataFrame) -> pd.DataFrame:
     return found.sort_values(["rows", *keys], ascending=[False, True, True, True])
 
 
+def _rules(run: Run, look: Look) -> Section | None:
+    found = run.table("rule_comparison")
+    if found is None or found.empty:
+        return None
+    own = found["rule"].iloc[0]
+    told = found.assign(told=[
+        words.effect(x.metric, x.value, x.difference, x.difference_error, x.rule == own) for x in found.itertuples()
+    ])  # fmt: skip
+    frame = told.pivot_table("told", "rule", "metric", aggfunc="first").loc[found["rule"].unique()].reset_index()
+    lead = (
+        f"What other rules would do to the lines that wait today, beside {own}, which dates everything else here. All "
+        "meet the same futures, so the differences (in brackets, ± one standard error) are the rules' own."
+    )
+    table = tabulate(look, frame, "rule_comparison", "Waiting lines under each rule", words.RULES, "rules")
+    return Section("rules", "Allocation rules compared", lead, [table])
+
+
 def _why(run: Run, name: str) -> str:
     return f"Not in this run: {run.missing.get(name, f'it made no {name}')}."
 
@@ -399,6 +416,7 @@ SECTIONS: tuple[Callable[[Any, Look], Section | None], ...] = (
     _run_out,
     _purchases,
     _reorder,
+    _rules,
     _stock_charts,
     _proof,
     _suppliers,

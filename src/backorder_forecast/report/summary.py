@@ -374,9 +374,9 @@ def _rules(run: Run, look: Look) -> Section | None:
     if found is None or found.empty:
         return None
     own = found["rule"].iloc[0]
-    told = found.assign(told=[
-        words.effect(x.metric, x.value, x.difference, x.difference_error, x.rule == own) for x in found.itertuples()
-    ])  # fmt: skip
+    columns = (found[x] for x in ("metric", "value", "difference", "difference_error"))
+    effects = zip(*columns, found["rule"] == own, strict=True)
+    told = found.assign(told=[words.effect(*x) for x in effects])
     frame = told.pivot_table("told", "rule", "metric", aggfunc="first").loc[found["rule"].unique()].reset_index()
     lead = (
         f"What other rules would do to the lines that wait today, beside {own}, which dates everything else here. All "

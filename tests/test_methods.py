@@ -1,5 +1,8 @@
 """The panel models on simulated panels, by hand, and beside plain arithmetic."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -388,6 +391,19 @@ def test_boosted_levels_want_a_history_to_learn_from():
 
 
 # what stock-outs hid
+
+
+def test_what_was_seen_of_a_panel_is_given_back_at_once():
+    """A million items stream in half the memory where no history holds itself."""
+    past = history(np.array([[0, 2, 0, 1], [1, 0, 0, 0]]))
+    gone = weakref.ref(past)
+    assert past.visible() is past
+    gc.disable()
+    try:
+        del past
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("ratio", [1.2, 3.0])

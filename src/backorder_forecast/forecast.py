@@ -226,7 +226,9 @@ def spans(future: Future, rows: np.ndarray, until: np.ndarray, chance: np.ndarra
         factors = future.ahead(rows[part])
         sums = np.concatenate([np.zeros((len(factors), 1)), np.cumsum(factors, axis=1)], axis=1)
         after = future.usual(rows[part]) * (future.end[rows[part]] >= future.horizon)
-        out[part] = along(sums, until[part], after) - along(sums, np.full((len(factors), 1), since), after)
+        out[part] = along(sums, until[part], after)
+        if since > 0:
+            out[part] -= along(sums, np.full((len(factors), 1), since), after)
     periods = np.maximum(np.ceil(until - since - 1e-9), 0).astype(np.int64)
     return Span(np.maximum(out, 0.0), periods, chance)
 
@@ -236,8 +238,11 @@ def along(sums: np.ndarray, when: np.ndarray, after: np.ndarray) -> np.ndarray:
     horizon = sums.shape[1] - 1
     low = np.clip(np.floor(when).astype(np.int64), 0, max(horizon - 1, 0))
     part = np.clip(when - low, 0.0, 1.0)
-    row = np.arange(len(sums))[:, None]
-    inside = sums[row, low] * (1.0 - part) + sums[row, np.minimum(low + 1, horizon)] * part
+    if len(when) and (when == when[0]).all():  # the same times for all rows, as lead times mostly are
+        inside = sums[:, low[0]] * (1.0 - part[0]) + sums[:, np.minimum(low[0] + 1, horizon)] * part[0]
+    else:
+        row = np.arange(len(sums))[:, None]
+        inside = sums[row, low] * (1.0 - part) + sums[row, np.minimum(low + 1, horizon)] * part
     beyond = np.maximum(when - horizon, 0.0) * after[:, None]
     return np.asarray(inside + beyond)
 

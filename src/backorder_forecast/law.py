@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .core import counts
 from .core.chance import sample_values
 from .tables import quantile_label
 
@@ -104,8 +105,9 @@ class Law:
             raise ValueError("levels lie strictly between 0 and 1")
 
         def work(rows: Rows, cdf: np.ndarray) -> np.ndarray:
+            at = np.empty((len(cdf), len(wanted)), np.int64)
             # a hair of tolerance: sums of floats may end at 0.8999999999999999
-            at = np.stack([(cdf < q - 1e-12).sum(axis=1) for q in wanted], axis=1)
+            counts.places(np.require(cdf, float, ["C", "W"]), wanted - 1e-12, at)
             values = (self.start + at) * self.steps()[rows, None]
             return np.where(at < cdf.shape[1], values, np.nan)
 

@@ -8,11 +8,13 @@ from scipy import stats
 
 from backorder_forecast.core.counts import (
     accumulate,
+    add_lifted,
     add_negative_binomial,
     compound,
     merge_products,
     mixture_cdf,
     mixture_mass,
+    places,
 )
 
 
@@ -184,3 +186,20 @@ def test_products_with_one_certain_factor_stay_as_they_are():
     merged, weights = products(first, chance, np.full((1, 4), 2.0), np.full(4, 0.25), 0.05, 8)
     assert merged[0, :3].tolist() == [2.0, 2.02, 8.0]
     assert weights[0, :3].tolist() == [0.2, 0.3, 0.5]
+
+
+@given(st.integers(0, 10_000), st.integers(1, 30))
+@settings(max_examples=25, deadline=None)
+def test_levels_are_reached_where_the_fewest_values_are_below(seed, values):
+    rng = np.random.default_rng(seed)
+    table = np.minimum(np.sort(rng.random((5, values)).round(1), axis=1), rng.uniform(0.2, 1.0, (5, 1)))
+    levels, at = np.array([0.5, 0.05, 0.9, 0.3]), np.empty((5, 4), np.int64)
+    places(table, levels, at)
+    assert (at == (table[:, :, None] < levels).sum(axis=1)).all()
+
+
+def test_lifted_mass_is_added_to_its_rows_and_never_below_nothing():
+    out = np.ones((3, 2))
+    mass = np.array([[0.5, -1e-9, 0.1], [0.25, 0.5, 0.1]])  # longer than what is asked for
+    add_lifted(mass, np.array([1.0, 2.0, 4.0]), np.array([1.0, 0.5]), np.array([2, 0]), out)
+    assert out.tolist() == [[1.125, 1.5], [1.0, 1.0], [1.5, 1.0]]

@@ -50,21 +50,40 @@ def test_event_factors_and_block_sums_are_those_of_the_dense_panel():
     assert second.sum() == pytest.approx(factor[age < 35].sum())
 
 
-@given(st.integers(0, 10_000), st.floats(0.1, 0.99))
-@settings(max_examples=25, deadline=None)
-def test_nearby_sums_weigh_both_sides(seed, decay):
-    rng = np.random.default_rng(seed)
+def test_sums_by_item_are_those_of_the_dense_panel():
+    rng = np.random.default_rng(3)
+    units, start, _, qty = events(rng)
+    item = np.repeat(np.arange(len(units)), np.diff(start))
+    total, scatter, relative = np.full(7, 9.0), np.full(7, 9.0), np.empty(len(qty))
+    kernels.item_sums(start, qty, total)
+    kernels.scatter_sums(start, qty, scatter)
+    kernels.relative_sizes(start, qty, 1.5, relative)
+    count = (units > 0).sum(axis=1)
+    mean = units.sum(axis=1) / np.maximum(count, 1)
+    assert total == pytest.approx(units.sum(axis=1))
+    assert scatter == pytest.approx(((units - mean[:, None]) ** 2 * (units > 0)).sum(axis=1))
+    assert relative == pytest.approx(np.minimum(qty / mean[item], 1.5))
+    assert 1.0 < relative.max() == 1.5
+
+
+def test_sums_by_group_and_weekday_are_those_of_the_dense_panel():
+    rng = np.random.default_rng(5)
     units, start, age, qty = events(rng)
-    layout, dense = by_age(rng, *units.shape)
-    length = np.full(7, 40)
-    length[0] = max(int(age[: start[1]].max(initial=0)) + 1, 1)
-    near, seen = np.empty(len(age)), np.empty(len(age))
-    kernels.nearby_sums(start, age, qty, length, *layout, decay, near, seen)
-    there = np.arange(40) < length[:, None]
-    weight = decay ** np.abs(np.arange(40)[:, None] - np.arange(40))
-    item = np.repeat(np.arange(7), np.diff(start))
-    assert near == pytest.approx(((units[:, ::-1] * there) @ weight)[item, age])
-    assert seen == pytest.approx(((dense * there) @ weight)[item, age])
+    group, weekday = np.arange(7) % 3, rng.integers(0, 7, 40)
+    total, squares, week = np.zeros((3, 30)), np.zeros((3, 30)), np.full((7, 7), 9.0)
+    kernels.group_sums(start, age, qty, group, total, squares)  # what is older than 30 periods is left out
+    kernels.weekday_sums(start, age, qty, weekday, week)
+    past = units[:, ::-1]
+    assert total == pytest.approx(np.eye(3)[group].T @ past[:, :30])
+    assert squares == pytest.approx(np.eye(3)[group].T @ past[:, :30] ** 2)
+    assert week == pytest.approx(past @ np.eye(7)[weekday])
+
+
+def test_only_what_is_above_nothing_is_counted():
+    total, count = np.zeros(3), np.zeros(3)
+    kernels.positive_sums(np.array([2, 0, 2, 2, 0]), np.array([1.0, 0.0, 2.5, -4.0, 3.0]), total, count)
+    assert total.tolist() == [3.0, 0.0, 3.5]
+    assert count.tolist() == [1.0, 0.0, 2.0]
 
 
 def strata(atoms, weights, edges):
@@ -153,17 +172,3 @@ def test_size_laws_are_those_seen_and_a_lognormal_law():
     below[:, :2] = 0.0
     events = np.array([3, 0, 4])[:, None]
     assert out == pytest.approx((seen + 3.0 * np.diff(below, axis=1)) / (events + 3.0), abs=1e-7)
-
-
-@pytest.mark.parametrize("ratio", [1.02, 1.7, 12.0, 300.0])
-@pytest.mark.parametrize("mean", [1e-6, 0.3, 4.0, 75.0])
-def test_at_least_is_the_plain_sum(mean, ratio):
-    seen = np.array([0.0, 0.3, 1.0, 2.0, 6.0, 30.0, 140.0])
-    first, square = np.empty((2, len(seen)))
-    kernels.at_least(seen, np.full(len(seen), mean), np.full(len(seen), ratio), first, square)
-    x = np.arange(int(400 + mean + 60 * ratio))
-    log = stats.nbinom.logpmf(x, mean / (ratio - 1), 1 / ratio)
-    for low, once, twice in zip(np.ceil(seen), first, square, strict=True):
-        p = np.where(x >= low, np.exp(log - log[int(low) :].max()), 0.0)
-        assert once == pytest.approx(p @ x / p.sum(), rel=1e-4)
-        assert twice == pytest.approx(p @ x.astype(float) ** 2 / p.sum(), rel=1e-4)

@@ -15,6 +15,7 @@ _UNDERFLOW = 1e-250  # P(0) below which counts are built from the mode outwards
 _LIGHT = 1e-10
 _ABREAST = 64  # members that climb side by side
 _NOTHING = 1e-18
+_FAR = 1e100  # logarithms beyond it stand for nothing
 
 
 @kernel("void(float64, float64, float64, float64[:])")
@@ -48,16 +49,22 @@ def add_negative_binomial(size: float, theta: float, weight: float, out: np.ndar
             break
 
 
-@kernel("void(float64[::1], float64, float64[::1], float64[::1])", fast=True)
-def _add_small(sizes: np.ndarray, theta: float, mass: np.ndarray, out: np.ndarray) -> None:
-    """Add the mixture to out, all its members climbing from zero side by side; mass: what each has there, used up."""
+@kernel("void(float64[::1], float64, float64[::1], float64[::1], float64[::1])", fast=True)
+def _add_small(
+    sizes: np.ndarray, theta: float, mass: np.ndarray, inverse: np.ndarray, out: np.ndarray
+) -> None:
+    """Add the mixture to out, all its members climbing from zero side by side; mass: what each has there, used up.
+
+    inverse: 1 / x of the values of out. Looked up, since a compiler that may reorder divides once a member instead of
+    once a value, which takes three times as long.
+    """
     total = 0.0
     for j in range(sizes.size):
         total += mass[j]
     out[0] += total
     mean = sizes.max() * theta / (1.0 - theta)
     for x in range(1, out.size):
-        rise, before = theta / x, x - 1.0
+        rise, before = theta * inverse[x], x - 1.0
         total = 0.0
         for j in range(sizes.size):
             mass[j] *= rise * (before + sizes[j])
@@ -74,6 +81,7 @@ def _add_mixtures(
     """Row by row; zero: weight × P(X = 0) of each member. Members side by side ought to be of about the same size."""
     members = sizes.shape[1]
     mass, small = np.empty(_ABREAST), np.empty(_ABREAST)
+    inverse = 1.0 / np.maximum(np.arange(out.shape[1]), 1)
     for i in range(sizes.shape[0]):
         few = 0
         for j in range(members):
@@ -85,10 +93,10 @@ def _add_mixtures(
             else:
                 add_negative_binomial(sizes[i, j], theta[i], weights[i, j], out[i])
             if few == _ABREAST:  # small ones have fallen to nothing long before large ones do
-                _add_small(small, theta[i], mass, out[i])
+                _add_small(small, theta[i], mass, inverse, out[i])
                 few = 0
         if few > 0:
-            _add_small(small[:few], theta[i], mass[:few], out[i])
+            _add_small(small[:few], theta[i], mass[:few], inverse, out[i])
 
 
 def mixture_mass(sizes: np.ndarray, weights: np.ndarray, theta: np.ndarray, out: np.ndarray) -> None:
@@ -119,21 +127,59 @@ def mixture_cdf(sizes: np.ndarray, weights: np.ndarray, theta: np.ndarray, out: 
     accumulate(out)
 
 
+@kernel("void(float64[:, ::1], float64[::1], float64[::1], int64[::1], float64[:, ::1])")
+def add_lifted(mass: np.ndarray, lift: np.ndarray, weight: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
+    """Add weight[i] × lift[x] × mass[i, x], where that is above 0, to out[rows[i], x].
+
+    Shapes: mass [n × values], lift [values], weight and rows [n], out [any × values, not more].
+    """
+    for i in range(rows.size):
+        for x in range(out.shape[1]):
+            out[rows[i], x] += weight[i] * max(lift[x] * mass[i, x], 0.0)
+
+
+@kernel("void(float64[:, ::1], float64[::1], int64[:, ::1])")
+def places(cdf: np.ndarray, levels: np.ndarray, out: np.ndarray) -> None:
+    """Row by row, the first value at which cumulative probabilities reach each level, their number where none does.
+
+    Shapes: cdf [n × values], rising along each row; levels [m], out [n × m].
+    """
+    for i in range(cdf.shape[0]):
+        for q in range(levels.size):
+            low, high = 0, cdf.shape[1]
+            while low < high:
+                middle = (low + high) // 2
+                if cdf[i, middle] < levels[q]:
+                    low = middle + 1
+                else:
+                    high = middle
+            out[i, q] = low
+
+
 @kernel("void(complex128[:, ::1], float64[:, ::1], complex128[:, ::1])", fast=True)
 def compound(sizes: np.ndarray, chance: np.ndarray, out: np.ndarray) -> None:
     """Row by row, the transform of a sum of as many sizes as there is demand: Σ chance[i, c] · sizes[i, ·]^c.
 
     Shapes: sizes (transform of the law of one size) and out [n × frequencies], chance [n × counts 0, 1, …].
     """
+    size, turned = np.empty(_ABREAST), np.empty(_ABREAST)
+    real, imag = np.empty(_ABREAST), np.empty(_ABREAST)
     for i in range(sizes.shape[0]):
         most = chance.shape[1] - 1
         while most > 0 and chance[i, most] <= _NOTHING:
             most -= 1
-        for f in range(sizes.shape[1]):
-            out[i, f] = complex(chance[i, most])
-        for c in range(most - 1, -1, -1):  # Horner's rule over the convolution powers, frequencies side by side
-            for f in range(sizes.shape[1]):
-                out[i, f] = out[i, f] * sizes[i, f] + chance[i, c]
+        for begin in range(0, sizes.shape[1], _ABREAST):
+            many = min(_ABREAST, sizes.shape[1] - begin)
+            for f in range(many):
+                size[f], turned[f] = sizes[i, begin + f].real, sizes[i, begin + f].imag
+                real[f], imag[f] = chance[i, most], 0.0
+            for c in range(most - 1, -1, -1):  # Horner's rule over the convolution powers, frequencies side by side
+                for f in range(many):
+                    r, t = real[f], imag[f]
+                    real[f] = r * size[f] - t * turned[f] + chance[i, c]
+                    imag[f] = r * turned[f] + t * size[f]
+            for f in range(many):
+                out[i, begin + f] = complex(real[f], imag[f])
 
 
 @kernel(
@@ -151,32 +197,34 @@ def merge_products(
     """
     bins = merged.shape[1]
     log_first, log_second = np.empty(first.shape[1]), np.empty(second.shape[1])
+    shared, place = np.empty(second.shape[1]), np.empty(second.shape[1], np.int32)
     for i in range(merged.shape[0]):
         merged[i], weights[i] = 0.0, 0.0
         if second[i].max() - second[i].min() <= 1e-12 * second[i].max():
             for j in range(first.shape[1]):
                 merged[i, j], weights[i, j] = first[i, j] * second[i, 0], chance[i, j]
             continue
-        low = math.inf
+        low = _FAR
         for j in range(first.shape[1]):
-            log_first[j] = math.log(first[i, j]) / tolerance if first[i, j] > 0.0 else -math.inf
+            log_first[j] = math.log(first[i, j]) / tolerance if first[i, j] > 0.0 else -_FAR
             if chance[i, j] > 0.0 and first[i, j] > 0.0:
                 low = min(low, log_first[j])
-        least = math.inf
+        least = _FAR
         for k in range(second.shape[1]):
-            log_second[k] = math.log(second[i, k]) / tolerance if second[i, k] > 0.0 else -math.inf
+            log_second[k] = math.log(second[i, k]) / tolerance if second[i, k] > 0.0 else -_FAR
+            shared[k] = shares[k] * second[i, k]
             if second[i, k] > 0.0:
                 least = min(least, log_second[k])
         low += least
         for j in range(first.shape[1]):
             if chance[i, j] <= 0.0:
                 continue
+            weight, product, mine = chance[i, j], chance[i, j] * first[i, j], log_first[j]
+            for k in range(second.shape[1]):  # apart from the sums, so that it is done for several at once
+                place[k] = 1 + np.int32(min(max(mine + log_second[k] - low, -1.0), bins - 2.0))
             for k in range(second.shape[1]):
-                at = 0
-                if log_first[j] + log_second[k] > -math.inf:
-                    at = min(1 + int(log_first[j] + log_second[k] - low), bins - 1)
-                weights[i, at] += chance[i, j] * shares[k]
-                merged[i, at] += chance[i, j] * shares[k] * first[i, j] * second[i, k]
+                weights[i, place[k]] += weight * shares[k]
+                merged[i, place[k]] += product * shared[k]
         for at in range(bins):
             if weights[i, at] > 0.0:
                 merged[i, at] /= weights[i, at]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core import panel as kernels
+from ..core import censored as kernels
+from ..core import panel
 from .exposure import Exposure
 from .history import History
 from .periods import Periods
@@ -49,14 +50,11 @@ def complete(history: History, censored: Censored, periods: Periods, group: np.n
     >>> bool(115 < done.qty.sum() < 125)
     True
     """
-    merged, at = _merge(history, censored)
-    unseen = np.zeros(len(merged.qty), bool)
-    unseen[at] = merged.qty[at] <= 0
-    hidden = _Hidden(at, merged.qty[at].copy(), censored.lost, unseen)
+    merged, hidden = _merge(history, censored)
     for _ in range(_ROUNDS):
         exposure = _exposure(merged, periods, group)
         ratio, before = dispersion(merged, exposure), merged
-        merged = _by_recent_level(merged, hidden, exposure, ratio)
+        merged = hidden.by_recent_level(merged, exposure, ratio)
         if np.abs(merged.qty - before.qty).sum() <= _ENOUGH * max(float(merged.qty.sum()), 1e-12):
             break
     for _ in range(_NEARBY_ROUNDS):
@@ -65,53 +63,68 @@ def complete(history: History, censored: Censored, periods: Periods, group: np.n
         shape = _nearby_shape(merged, exposure, ratio)
         if shape > _STEADY:
             break
-        factor = hidden.factor(merged, exposure)
-        for _ in range(_STEPS):
-            level = _nearby_level(merged, exposure, ratio, shape, at)
-            merged = hidden.filled(merged, level * factor, ratio)
+        merged = hidden.by_level_around(merged, exposure, ratio, shape)
     return merged
 
 
 @dataclass(frozen=True)
 class _Hidden:
-    """Censored events [m]: where they are, what was sold, the share of unmet demand that is lost; unseen [events]."""
+    """Censored events [m], sorted: where they are, what was sold, the share of unmet demand that is lost; start
+    [n + 1]: where those of each item begin; unseen [events]: those of which nothing was sold."""
 
     at: np.ndarray
     seen: np.ndarray
     lost: np.ndarray
+    start: np.ndarray
     unseen: np.ndarray
 
-    def factor(self, history: History, exposure: Exposure) -> np.ndarray:
+    @classmethod
+    def of(cls, history: History, at: np.ndarray, lost: np.ndarray) -> _Hidden:
+        """Some events of a history that holds what was sold."""
+        order = np.argsort(at, kind="stable")
+        at, unseen = at[order], np.zeros(len(history.qty), bool)
+        unseen[at] = history.qty[at] <= 0
+        start = np.searchsorted(at, history.start).astype(np.int64)
+        return cls(at, history.qty[at], np.ascontiguousarray(lost[order], float), start, unseen)
+
+    def by_recent_level(self, history: History, exposure: Exposure, ratio: np.ndarray) -> History:
+        """The history filled by the level of each item with a memory of half a year, step by step."""
+        half_life = np.array([_HALF_LIFE * exposure.periods.per_year])
+        recent = smooth(history, exposure, half_life, ratio=ratio)
+        fade = 0.5 ** (history.age[self.at] / half_life[0])
+        filled, extra = history.qty[self.at], np.zeros(len(self.at))
+        kernels.fill_by_level(
+            self.start, self.seen, self.lost, self._factor(history, exposure), fade, ratio, recent.mean[0],
+            recent.weight[0], _STEPS, filled, extra,
+        )  # fmt: skip
+        return self._filled(history, filled, extra)
+
+    def by_level_around(self, history: History, exposure: Exposure, ratio: np.ndarray, shape: float) -> History:
+        """The history filled by what the neighbourhood of each censored period says of the level, drawn to the item's
+        mean as `shape` asks, step by step."""
+        qty, extra = history.qty.copy(), np.zeros(len(self.at))
+        decay = 0.5 ** (1.0 / (_NEAR * exposure.periods.per_year))
+        whole = exposure.past(history.length, np.ones((1, max(exposure.periods.now, 1))))[0]
+        past, group, week, weekday = exposure.by_age()
+        kernels.fill_nearby(
+            history.start, history.age, qty, history.length, past, group, week, weekday, self.start, self.at,
+            self.seen, self.lost, self._factor(history, exposure), ratio, whole, shape, decay, _STEPS, extra,
+        )  # fmt: skip
+        return self._filled(history, qty[self.at], extra)
+
+    def _factor(self, history: History, exposure: Exposure) -> np.ndarray:
         """Factor of each censored period [m]."""
         return np.asarray(np.maximum(exposure.of_events(history)[self.at], 1e-9))
 
-    def filled(self, history: History, mean: np.ndarray, ratio: np.ndarray) -> History:
-        """The history with what is expected of censored periods, given their means [m]."""
-        first, square = np.empty(len(mean)), np.empty(len(mean))
-        kernels.at_least(self.seen, mean, ratio[history.item[self.at]], first, square)
-        qty, extra = history.qty.copy(), np.zeros(len(history.qty))
-        qty[self.at] = self.seen + self.lost * np.maximum(first - self.seen, 0.0)
-        extra[self.at] = self.lost * np.maximum(square - first**2, 0.0)
-        return history.filled(qty, extra, self.unseen)
+    def _filled(self, history: History, filled: np.ndarray, extra: np.ndarray) -> History:
+        qty, unsure = history.qty.copy(), np.zeros(len(history.qty))
+        qty[self.at], unsure[self.at] = filled, extra
+        return history.filled(qty, unsure, self.unseen)
 
 
 def _exposure(history: History, periods: Periods, group: np.ndarray) -> Exposure:
     common = shared(history, periods, group, 0) if periods.now else Shared.none(1, 0, 0)
     return Exposure.fit(history, common, periods, group)
-
-
-def _by_recent_level(history: History, hidden: _Hidden, exposure: Exposure, ratio: np.ndarray) -> History:
-    """The history filled by the level of each item with a memory of half a year, step by step."""
-    half_life, item = np.array([_HALF_LIFE * exposure.periods.per_year]), history.item[hidden.at]
-    recent = smooth(history, exposure, half_life, ratio=ratio)
-    mean, fade = recent.mean[0], 0.5 ** (history.age[hidden.at] / half_life[0])
-    factor = hidden.factor(history, exposure)
-    for _ in range(_STEPS):
-        before = history.qty[hidden.at]
-        history = hidden.filled(history, mean[item] * factor, ratio)
-        more = fade * (history.qty[hidden.at] - before)
-        mean = mean + np.bincount(item, more, history.items) / recent.weight[0]
-    return history
 
 
 def _nearby_shape(history: History, exposure: Exposure, ratio: np.ndarray) -> float:
@@ -122,7 +135,7 @@ def _nearby_shape(history: History, exposure: Exposure, ratio: np.ndarray) -> fl
     span = max(round(_WEEKS * exposure.periods.per_year / 52.18), _WEEKS)
     expected = exposure.blocks(span)
     units, none = (np.empty(expected.shape) for _ in range(2))
-    kernels.block_sums(history.start, history.age, history.qty, history.qty, span, units, none)
+    panel.block_sums(history.start, history.age, history.qty, history.qty, span, units, none)
     whole = (history.length // span)[:, None] > np.arange(expected.shape[1])
     level = (units * whole).sum(axis=1) / np.maximum((expected * whole).sum(axis=1), 1e-12)
     mean = level[:, None] * expected * whole
@@ -130,24 +143,15 @@ def _nearby_shape(history: History, exposure: Exposure, ratio: np.ndarray) -> fl
     return float(np.clip((mean**2).sum() / max(excess, 1e-12), _LEAST_SHAPE, 2.0 * _STEADY))
 
 
-def _nearby_level(
-    history: History, exposure: Exposure, ratio: np.ndarray, shape: float, at: np.ndarray
-) -> np.ndarray:
-    """Level around some events [m]: what their neighbourhood says, drawn to the item's mean."""
-    units, seen = (x[at] for x in exposure.nearby(history, 0.5 ** (1.0 / (_NEAR * exposure.periods.per_year))))
-    whole = exposure.past(history.length, np.ones((1, max(exposure.periods.now, 1))))[0]
-    mean = np.maximum(history.total(history.qty), 1e-12) / np.maximum(whole, 1e-12)
-    mine, scatter = mean[history.item[at]], ratio[history.item[at]]
-    return np.asarray((shape + units / scatter) / (shape / mine + seen / scatter))
-
-
-def _merge(history: History, censored: Censored) -> tuple[History, np.ndarray]:
-    """Events of both, sorted by item and age, and where the censored ones are."""
+def _merge(history: History, censored: Censored) -> tuple[History, _Hidden]:
+    """Events of both, sorted by item and age, and the censored ones among them."""
     span = max(int(history.periods), int(censored.age.max(initial=0)) + 1, 1)
     asked = history.item * span + history.age
     hidden = censored.item * span + censored.age
-    key = np.union1d(asked, hidden)
+    # a stable sort takes what comes in long runs, up or down, in one pass
+    key = np.sort(np.concatenate([asked, hidden]), kind="stable")
+    key = key[np.append(True, np.diff(key) > 0)[: len(key)]]
     qty = np.zeros(len(key))
     np.add.at(qty, np.searchsorted(key, asked), history.qty)
     merged = History(key // span, key % span, qty, history.length)
-    return merged, np.searchsorted(key, hidden)
+    return merged, _Hidden.of(merged, np.searchsorted(key, hidden), censored.lost)

@@ -13,7 +13,6 @@ from .periods import WEEK, Periods
 from .season import Shared
 
 _STRENGTH = 50.0  # periods with demand as which the group's week counts
-_CAP = 3.0  # mean events as which one event counts at most, so that one bulk order does not make a shape
 _ROWS = 1024
 LEAST = 0.1  # factors below it are taken as it, where they divide
 
@@ -48,10 +47,9 @@ class Exposure:
         flat = cls(shared, periods, group, np.ones((history.items, WEEK)))
         if not periods.weekly or not history.item.size:
             return flat
-        mean = history.total(history.qty) / np.maximum(history.events(), 1)
-        relative = np.minimum(history.qty / np.maximum(mean[history.item], 1e-12), _CAP)
-        day = periods.weekday[periods.of_age(history.age)]
-        seen = np.bincount(history.item * WEEK + day, relative, history.items * WEEK).reshape(-1, WEEK)
+        seen = np.empty((history.items, WEEK))
+        weekday = periods.weekday[periods.of_age(np.arange(periods.now))]
+        kernels.weekday_sums(history.start, history.age, history.relative, weekday, seen)
         expected = flat.by_weekday(history.length, np.ones((1, periods.now)))[0]
         expected *= (seen.sum(axis=1) / np.maximum(expected.sum(axis=1), 1e-12))[:, None]
         typical = expected / np.maximum(expected.sum(axis=1, keepdims=True), 1e-12) * _STRENGTH
@@ -65,21 +63,14 @@ class Exposure:
     def of_events(self, history: History) -> np.ndarray:
         """Factor of each event's period [events]."""
         factor = np.empty(len(history.item))
-        kernels.event_factors(history.start, history.age, *self._by_age(), factor)
+        kernels.event_factors(history.start, history.age, *self.by_age(), factor)
         return factor if self.own is None else factor * self.own[history.item, self.periods.of_age(history.age)]
 
-    def _by_age(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Factors as compiled passes take them: shared [groups × ages], group, week, weekday of each age."""
+    def by_age(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Factors as compiled passes take them: shared [groups × ages], group, week, weekday of each age; the
+        items' own drivers aside."""
         weekday = np.ascontiguousarray(self.periods.weekday[: self.periods.now][::-1])
         return np.ascontiguousarray(self.shared.past), self.group, np.ascontiguousarray(self.week), weekday
-
-    def nearby(self, history: History, decay: float) -> tuple[np.ndarray, np.ndarray]:
-        """Units, and the factors of all periods, around each event, weighing decay^(periods away) [events] each; the
-        items' own drivers aside."""
-        units, seen = (np.empty(len(history.item)) for _ in range(2))
-        around = (history.start, history.age, history.qty, history.length, *self._by_age(), decay)
-        kernels.nearby_sums(*around, units, seen)
-        return units, seen
 
     def dense(self, rows: np.ndarray) -> np.ndarray:
         """Factor of each past period [rows × periods], the first one first."""

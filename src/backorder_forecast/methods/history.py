@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from ..core import panel as kernels
+
+_CAP = 3.0
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,11 @@ class History:
 
     def visible(self) -> History:
         """The events in which something was sold."""
-        if not self.hidden.any():
-            return self
+        # kept only where it is another one: a history that holds itself is not given back to memory at once
+        return self._shown if self.hidden.any() else self
+
+    @cached_property
+    def _shown(self) -> History:
         shown = np.flatnonzero(~self.hidden)
         return History(self.item[shown], self.age[shown], self.qty[shown], self.length, *self._unsure(shown))
 
@@ -83,10 +89,28 @@ class History:
         recent = np.flatnonzero((self.age < last) & (self.age >= but))
         return self.total(self.qty[recent], recent)
 
-    def total(self, values: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    def total(self, values: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """Values of events (of some rows) added up by item [n]."""
-        added: np.ndarray = np.bincount(self.item[rows], values, self.items)
-        return added
+        if isinstance(rows, np.ndarray):
+            return np.asarray(np.bincount(self.item[rows], values, self.items))
+        return self._by_item(kernels.item_sums, values)
+
+    def scatter(self, values: np.ndarray) -> np.ndarray:
+        """Squared distances of values of events from their item's mean, added up by item [n]."""
+        return self._by_item(kernels.scatter_sums, values)
+
+    def _by_item(self, work: Callable[[np.ndarray, np.ndarray, np.ndarray], None], values: np.ndarray) -> np.ndarray:
+        out = np.empty(self.items)
+        work(self.start, np.ascontiguousarray(values, float), out)
+        return out
+
+    @cached_property
+    def relative(self) -> np.ndarray:
+        """Units in multiples of the item's mean event [events], capped, so that one bulk order does not make a shape
+        or a trend."""
+        out = np.empty(len(self.qty))
+        kernels.relative_sizes(self.start, self.qty, _CAP, out)
+        return out
 
     def faded(self, fade: np.ndarray) -> np.ndarray:
         """Units of each item, faded by age [n × memories]; fade [memories × ages]."""

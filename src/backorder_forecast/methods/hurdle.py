@@ -9,6 +9,7 @@ there is demand, by Fourier transform, tilted so that nothing wraps around (Grü
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import fft, optimize, special
@@ -58,13 +59,23 @@ class Hurdle:
 
         The sum is over periods[·, j], with this sum of factors, with chance[·, j]: all [rows × alternatives].
         """
-        length = fft.next_fast_len(max(width, 8), real=True)
+        out = np.zeros((len(rows), width))
+        self.add_mass(rows, chance, exposure, periods, step, np.ones(len(rows)), np.arange(len(rows)), out)
+        return out
+
+    def add_mass(
+        self, rows: np.ndarray, chance: np.ndarray, exposure: np.ndarray, periods: np.ndarray, step: np.ndarray,
+        weight: np.ndarray, at: np.ndarray, out: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Add weight [rows] times the probabilities of `mass` to the rows `at` of out [any × values]."""
+        length = fft.next_fast_len(max(out.shape[1], 8), real=True)
         tilt = np.exp(-_TILT / length * np.arange(length))
-        sizes = fft.rfft(self.sizes(rows, step, length) * tilt, axis=1)
-        out = np.empty_like(sizes)
-        counts.compound(np.ascontiguousarray(sizes), self.counts(rows, chance, exposure, periods), out)
-        mass = fft.irfft(out, length, axis=1)[:, :width] / tilt[:width]
-        return np.asarray(np.maximum(mass, 0.0))
+        law = self.sizes(rows, step, length)
+        law *= tilt
+        sizes = np.ascontiguousarray(fft.rfft(law, axis=1))
+        counts.compound(sizes, self.counts(rows, chance, exposure, periods), sizes)
+        mass = np.ascontiguousarray(fft.irfft(sizes, length, axis=1, overwrite_x=True))
+        counts.add_lifted(mass, 1.0 / tilt, np.ascontiguousarray(weight), at, out)
 
     def counts(
         self, rows: np.ndarray, chance: np.ndarray, exposure: np.ndarray, periods: np.ndarray
@@ -92,6 +103,10 @@ class Hurdle:
 
     def size_moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and mean square of one size [n]."""
+        return self._moments
+
+    @cached_property
+    def _moments(self) -> tuple[np.ndarray, np.ndarray]:
         events = self.history.events()
         own = events / (events + _FEW)
         seen = self.history.total(self.history.qty) / np.maximum(events, 1)
@@ -107,16 +122,22 @@ class Hurdle:
         """Mean chance of demand in a period of factor 1 [n]."""
         return np.asarray(self.a / (self.a + self.b))
 
-    def reach(self, periods: np.ndarray, factor: np.ndarray) -> np.ndarray:
-        """A value that sums over so many periods [n] hardly exceed [n]."""
-        often = periods * _high(self.a, self.a + self.b, factor)
-        most = np.ceil(often + 4.0 * np.sqrt(often * (1.0 + periods / (self.a + self.b))) + 2.0)
-        most = np.minimum(most, periods)
+    @cached_property
+    def _large(self) -> np.ndarray:
+        """A size that is hardly exceeded [n]."""
         largest = np.zeros(self.history.items)
-        np.maximum.at(largest, self.history.item, self.history.qty)
-        large = np.maximum(largest, np.exp(self.centre + 2.6 * self.spread))
-        reach: np.ndarray = most * self.size_moments()[0] + 3.0 * np.sqrt(most) * large
-        return reach
+        some = np.diff(self.history.start) > 0
+        if some.any():
+            largest[some] = np.maximum.reduceat(self.history.qty, self.history.start[:-1][some])
+        return np.asarray(np.maximum(largest, np.exp(self.centre + 2.6 * self.spread)))
+
+    def reach(self, rows: np.ndarray, periods: np.ndarray, factor: np.ndarray) -> np.ndarray:
+        """A value that sums over so many periods hardly exceed [rows]."""
+        both = (self.a + self.b)[rows]
+        often = periods * _high(self.a[rows], both, factor)
+        most = np.ceil(often + 4.0 * np.sqrt(often * (1.0 + periods / both)) + 2.0)
+        most = np.minimum(most, periods)
+        return np.asarray(most * self.size_moments()[0][rows] + 3.0 * np.sqrt(most) * self._large[rows])
 
 
 def _high(a: np.ndarray, both: np.ndarray, factor: np.ndarray) -> np.ndarray:
@@ -144,16 +165,15 @@ def hurdle(history: History, exposure: Exposure, panel: np.ndarray | None = None
         trials = trials - np.bincount(hidden, exposure.of_events(history)[history.hidden], history.items)
         history = history.visible()
     events = history.events()
+    log = np.log(np.maximum(history.qty, 0.5))
+    total, scatter = history.total(log), history.scatter(log)
     if panel is None:
         some = slice(None, None, max(1, history.items // _MANY_ITEMS))
-        panel = np.array([*_beta(events[some], trials[some]), *_panel_sizes(history, events)])
+        panel = np.array([*_beta(events[some], trials[some]), *_panel_sizes(log, total, scatter, events)])
     a, b, centre, within, between = panel
-    log = np.log(np.maximum(history.qty, 0.5))
-    own = history.total(log) / np.maximum(events, 1.0)
-    scatter = history.total((log - own[history.item]) ** 2)
     pull = within / between
     variance = (scatter + _FEW * within) / (np.maximum(events - 1.0, 0.0) + _FEW)
-    middle = (history.total(log) + pull * centre) / (events + pull)
+    middle = (total + pull * centre) / (events + pull)
     spread = np.minimum(np.sqrt(variance + variance / (events + pull)), _MOST_SPREAD)
     return Hurdle(a + events, b + np.maximum(trials - events, 0.0), middle, spread, history, panel)
 
@@ -177,13 +197,16 @@ def _beta(events: np.ndarray, trials: np.ndarray) -> tuple[float, float]:
     return float(a), float(b)
 
 
-def _panel_sizes(history: History, events: np.ndarray) -> tuple[float, float, float]:
-    """Centre of the logarithms of sizes over the panel, their variance within items and between them."""
-    log = np.log(np.maximum(history.qty, 0.5))
+def _panel_sizes(
+    log: np.ndarray, total: np.ndarray, within: np.ndarray, events: np.ndarray
+) -> tuple[float, float, float]:
+    """Centre of the logarithms of sizes [events] over the panel, their variance within items and between them.
+
+    total, within [n]: sums of the logarithms by item, and of their squared distances from the item's mean.
+    """
     if not len(log):
         return 0.0, 1.0, 1.0
-    own = history.total(log) / np.maximum(events, 1.0)
-    within = history.total((log - own[history.item]) ** 2)
+    own = total / np.maximum(events, 1.0)
     several = events >= 2
     common = within[several].sum() / max((events[several] - 1).sum(), 1.0) if several.any() else 1.0
     between = float(np.var(own[events >= 3])) if (events >= 3).sum() > 1 else 1.0

@@ -167,8 +167,8 @@ class PanelLaw:
         some = self.apart[rows] > 0
         if some.any():
             items = rows[some]
-            part, periods = self.seldom.take(items), span.periods[some].max(axis=1)
-            often = part.reach(periods, exposure[some] / np.maximum(periods, 1))
+            periods = span.periods[some].max(axis=1)
+            often = self.seldom.reach(items, periods, exposure[some] / np.maximum(periods, 1))
             reach[some] = np.maximum(reach[some], often)
         return np.asarray(np.minimum(np.ceil(reach) + 2.0, _LONGEST))
 
@@ -180,8 +180,8 @@ class PanelLaw:
         some = np.flatnonzero(self.apart[rows] > 0)
         if some.size:
             part = span.take(some)
-            mass = self.seldom.mass(rows[some], part.chance, part.exposure, part.periods, np.ones(some.size), width)
-            out[some] += self.apart[rows[some], None] * mass
+            ones, apart = np.ones(some.size), self.apart[rows[some]]
+            self.seldom.add_mass(rows[some], part.chance, part.exposure, part.periods, ones, apart, some, out)
         counts.accumulate(out)
         return out
 
@@ -215,7 +215,7 @@ class PanelLaw:
     def size_laws(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Laws of one size where `apart` is above 0, ragged: counts, cumulative chances, starts [n + 1]."""
         some = np.flatnonzero(self.apart > 0)
-        reach = self.seldom.reach(np.ones(len(self)), np.ones(len(self)))[some]
+        reach = self.seldom.reach(some, np.ones(len(some)), np.ones(len(some)))
         values, chances = [np.zeros(0)] * len(some), [np.zeros(0)] * len(some)
         order = np.argsort(reach, kind="stable")
         for begin in range(0, len(order), _BLOCK):

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..core import panel as kernels
 from .history import History
 from .periods import DRIVER, SEASON, WEEKDAY, Periods
 
-_CAP = 3.0
 _RIDGE = {SEASON: 20.0, WEEKDAY: 1.0, DRIVER: 5.0}  # precision of effects
 _TREND_RIDGE = 1.0
 _GROUP_RIDGE = 20.0  # precision with which a group's effects are those of all
@@ -74,11 +74,9 @@ def shared(history: History, periods: Periods, group: np.ndarray, horizon: int) 
 
 def _index(history: History, group: np.ndarray, groups: int, now: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Units of each group and period in multiples of an item's mean event, capped; their squares; items there were."""
-    mean = history.total(history.qty) / np.maximum(history.events(), 1)
-    relative = np.minimum(history.qty / np.maximum(mean[history.item], 1e-12), _CAP)
-    cell = group[history.item] * now + (now - 1 - history.age)
-    total = np.bincount(cell, relative, groups * now).reshape(groups, now)
-    squares = np.bincount(cell, relative**2, groups * now).reshape(groups, now)
+    total, squares = np.zeros((groups, now)), np.zeros((groups, now))
+    kernels.group_sums(history.start, history.age, history.relative, group, total, squares)
+    total, squares = total[:, ::-1], squares[:, ::-1]
     born = np.bincount(group * (now + 1) + now - np.minimum(history.length, now), minlength=groups * (now + 1))
     return total, squares, np.cumsum(born.reshape(groups, now + 1)[:, :now], axis=1)
 

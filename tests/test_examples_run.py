@@ -18,6 +18,7 @@ import pytest
 from benchmarks import scms
 
 import backorder_forecast as bf
+from backorder_forecast.demand import forecast_demand
 from backorder_forecast.result import Run
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -307,6 +308,41 @@ def test_vn2_risks_of_the_next_week_are_ordered_as_past_weeks_were() -> None:
     run, seen = ran("vn2", "2024-04-08", 400), shelves()
     seen["prob"] = risk_of(run, 7).reindex(seen.index)
     assert seen["short"].corr(seen["prob"], method="spearman") > 0.8
+
+
+@needs("vn2")
+def test_vn2_weeks_that_are_past_were_forecast_as_weeks() -> None:
+    """On four Mondays, against the raw files: means of the next week, and where more was sold than a shelf holds now.
+
+    Better told apart by the forecast than by weeks of cover, or by how often two years' weeks sold so much.
+    """
+    folder = Path(DATA) / "vn2"
+    sold = pd.read_parquet(folder / "sales_weekly_wide.parquet").set_index(["Store", "Product"])
+    flag = pd.read_parquet(folder / "in_stock_wide.parquet").set_index(["Store", "Product"]).loc[sold.index]
+    held = shelves()["on_hand"].to_numpy()
+    said, came, told = 0.0, 0.0, []
+    for back in (6, 14, 30, 46):
+        past, week = sold.iloc[:, : -back], sold.iloc[:, -back].to_numpy()
+        demand = forecast_demand(company("vn2").as_of(past.columns[-1]))
+        keys = pd.MultiIndex.from_frame(demand.items[["location_id", "item_id"]])
+        rows = keys.get_indexer([(str(store), str(product)) for store, product in sold.index])
+        seen = (rows >= 0) & (flag.iloc[:, -back].to_numpy() > 0)
+        law = demand.total(7).take(rows[seen])
+        said, came = said + law.mean().sum(), came + week[seen].sum()
+        cover = held / past.where(flag.iloc[:, : -back] > 0).iloc[:, -13:].mean(axis=1).fillna(0.0).clip(lower=0.05)
+        often = (past.iloc[:, -104:].to_numpy() > held[:, None]).mean(axis=1)
+        more = week[seen] > held[seen]
+        told.append([_apart(x, more) for x in (1.0 - law.cdf(held[seen]), -cover.to_numpy()[seen], often[seen])])
+    assert said == pytest.approx(came, rel=0.15)
+    ours, by_cover, by_share = np.mean(told, axis=0)
+    assert ours > by_cover
+    assert ours > by_share
+
+
+def _apart(score: np.ndarray, event: np.ndarray) -> float:
+    """Chance that an event has a higher score than another row: the area under the ROC curve."""
+    ranks = pd.Series(score).rank().to_numpy()[event]
+    return float((ranks.mean() - (event.sum() + 1) / 2) / (~event).sum())
 
 
 @needs("vn2")

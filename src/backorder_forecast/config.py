@@ -228,7 +228,11 @@ class Demand(Section):
         default=28, description="Days over whose held-out sums the models are weighed; about a lead time and a review."
     )
     period_days: Days = Field(default=7, description="Days of a period of `demand_forecast`. 1: daily.")
-    weekday_shape: bool = Field(default=True, description="Whether weekdays differ. false: off.")
+    weekday_shape: bool = Field(
+        default=True,
+        description="Whether weekdays differ; where everything ordered is dated on one day of the week or month, it is "
+        "forecast in weeks or months, each on its day. false: off.",
+    )
 
 
 class LeadTime(Section):

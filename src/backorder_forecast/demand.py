@@ -21,10 +21,10 @@ from .methods.fit import Fitted, fit_panel, kinds_told
 from .methods.history import History
 from .methods.laws import Future, Span
 from .methods.panel import Panel
-from .methods.periods import Periods, month_middles
 from .methods.smoothing import SHARES
-from .panel import PER_YEAR, category_groups, counting_steps, memories
+from .panel import category_groups, counting_steps, memories
 from .past import SKU, sku_codes
+from .recorded import Recorded
 from .tables import TEXT, check_output
 
 if TYPE_CHECKING:
@@ -127,6 +127,11 @@ class Demand(PanelForecast):
         """Where the sizes of each SKU begin [n + 1]."""
         return self.sizes[2]
 
+    def periods_in(self, rows: np.ndarray, days: np.ndarray) -> np.ndarray:
+        """Days on which demand may come among so many average ones [rows × any]."""
+        open_days = days * self._parts()[1].open_share()[rows, None]
+        return np.asarray(np.ceil(open_days - 1e-9).astype(np.int64))
+
     @cached_property
     def usual_factor(self) -> np.ndarray:
         """Mean factor of the days to the horizon [n], as if the SKU were sold on all of them."""
@@ -164,18 +169,21 @@ def forecast_demand(past: Past) -> Demand:
     horizon = config.simulation.horizon_days
     lines = past.lines[past.lines["wanted_date"] <= past.day]
     unit = _units(past, lines)
-    history = order_history(past, lines, unit)
-    days = pd.date_range(past.day - pd.Timedelta(days=history.periods - 1), periods=history.periods + horizon)
-    periods = _periods(past, history.periods, days)
+    asked, daily = config.demand, order_history(past, lines, unit)
+    days = pd.date_range(past.day - pd.Timedelta(days=daily.periods - 1), periods=daily.periods + horizon)
+    recorded = Recorded.daily(past.day, daily.periods, horizon)
+    if asked.weekday_shape:
+        recorded = Recorded.of(past.day, daily.age, daily.periods, horizon)
+    history, periods = recorded.counted(daily), recorded.axis(asked.weekday_shape, event_columns(past, days))
     group = category_groups(past.skus["category"])
-    hidden, note = _censored_days(past, history)
+    hidden, note = _censored_days(past, history, recorded.ages)
     if len(hidden):
         history = complete(history, hidden, periods, group)
-    panel = Panel(history, periods, group, sku_drivers(past, days))
-    lives = memories(config, 1.0)
-    asked = config.demand
-    fitted = fit_panel(panel, asked.lead_days, lives, ahead=horizon, model=asked.model, challenger=asked.boosted)
-    return _demand(past, lines, fitted, unit, (*_told_units(unit), *note))
+    panel = Panel(history, periods, group, recorded.drivers(sku_drivers(past, days)))
+    lives, ahead = memories(config, recorded.days), recorded.periods(asked.lead_days)
+    how = asked.model, asked.boosted
+    fitted = fit_panel(panel, ahead, lives, None, len(recorded.ahead), *how)
+    return _demand(past, lines, fitted, recorded, unit, (*_told_units(unit), *recorded.told(), *note))
 
 
 def first_days(past: Past, edges: np.ndarray) -> pd.DatetimeIndex:
@@ -190,23 +198,27 @@ def row_keys(past: Past, items: pd.DataFrame, edges: np.ndarray) -> pd.DataFrame
     return index
 
 
-def _demand(past: Past, lines: pd.DataFrame, fitted: Fitted, unit: np.ndarray, notes: tuple[str, ...]) -> Demand:
+def _demand(
+    past: Past, lines: pd.DataFrame, fitted: Fitted, recorded: Recorded, unit: np.ndarray, notes: tuple[str, ...]
+) -> Demand:
     horizon, span = past.config.simulation.horizon_days, past.config.demand.period_days
     exposure = fitted.exposure
     weekday = exposure.periods.weekday[exposure.periods.now :]
     statistical = Future.of(exposure, weekday, *_on_sale(past))
+    if recorded.frequency != "D":
+        statistical = statistical.placed(recorded.ahead, horizon)
     future, stated = _overridden(past, fitted, statistical, unit)
     edges = np.append(np.arange(0, horizon, span), horizon)
     items = past.skus[SKU].reset_index(drop=True)
     classes, share = class_shares(past, lines, unit)
-    mixed = [f"models of {x}" for x in kinds_told(fitted.pool)]
+    mixed = [f"models of {x}" for x in kinds_told(fitted.pool, recorded.days)]
     mixed += fitted.pool.refusal(past.config.demand.boosted)
     effects = exposure.effects.words() if exposure.effects is not None else []
     moved = ["effects on its logarithm: " + ", ".join(effects)] if effects else []
     return Demand(
         row_keys(past, items, edges), step=unit[np.repeat(np.arange(len(items)), len(edges) - 1)], items=items,
         starts=first_days(past, edges), notes=tuple(f"demand: {x}" for x in (*mixed, *moved, *stated, *notes)),
-        law=fitted.law, future=future, unit=unit, edges=edges, names=fitted.pool.names(),
+        law=fitted.law, future=future, unit=unit, edges=edges, names=fitted.pool.names(recorded.days),
         pool=fitted.pool, statistical=statistical, unseen=unseen_shares(past), classes=classes, class_share=share,
     )  # fmt: skip
 
@@ -256,17 +268,9 @@ def order_history(past: Past, lines: pd.DataFrame, unit: np.ndarray) -> History:
     return History(sku, ages, units, length)
 
 
-def _periods(past: Past, known: int, days: pd.DatetimeIndex) -> Periods:
-    """The days of the history and to the horizon."""
-    weekday = np.asarray(days.day_of_week, np.int64)
-    if not past.config.demand.weekday_shape:
-        weekday = np.zeros_like(weekday)
-    season = month_middles(*(np.asarray(x, float) for x in (days.month, days.day, days.days_in_month)))
-    return Periods(known, weekday, season, PER_YEAR["D"], event_columns(past, days))
-
-
-def _censored_days(past: Past, history: History) -> tuple[Censored, tuple[str, ...]]:
-    """Days that ended without stock, of SKUs whose unmet demand does not all wait."""
+def _censored_days(past: Past, history: History, ages: np.ndarray) -> tuple[Censored, tuple[str, ...]]:
+    """Days that ended without stock, of SKUs whose unmet demand does not all wait, among those of these ages, which
+    begin the periods of the history."""
     from .stock import closing_levels
 
     lost = np.flatnonzero((past.skus["backorder_share"].to_numpy() < 1.0) & (history.length > 0))
@@ -274,7 +278,7 @@ def _censored_days(past: Past, history: History) -> tuple[Censored, tuple[str, .
         return Censored(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)), ()
     sku = np.repeat(lost, history.length[lost])
     age = np.concatenate([np.arange(x) for x in history.length[lost]])
-    day = past.day.to_datetime64().astype("datetime64[D]") - age
+    day = past.day.to_datetime64().astype("datetime64[D]") - ages[age]
     flagged, out = in_stock_flags(past, sku, day)
     level = closing_levels(past, sku, day)
     out = np.where(flagged, out, level <= 0)

@@ -163,7 +163,7 @@ class PanelForecast(Forecast):
         law, future = self._parts()
         n, cells = len(self.items), len(self.edges) - 1
         sums = np.add.reduceat(future.ahead(np.arange(n)), self.edges[:-1], axis=1) if cells else np.zeros((n, 0))
-        lengths = np.tile(np.diff(self.edges), n)
+        lengths = future.between(np.arange(n), self.edges[None, :-1], self.edges[None, 1:]).ravel()
         rows = np.repeat(np.arange(n), cells)
         span = Span.certain(sums.ravel(), lengths)
         return DemandLaw(self.index, step=self.unit[rows], panel=law, item=rows, span=span)
@@ -229,8 +229,7 @@ def spans(future: Future, rows: np.ndarray, until: np.ndarray, chance: np.ndarra
         out[part] = along(sums, until[part], after)
         if since > 0:
             out[part] -= along(sums, np.full((len(factors), 1), since), after)
-    periods = np.maximum(np.ceil(until - since - 1e-9), 0).astype(np.int64)
-    return Span(np.maximum(out, 0.0), periods, chance)
+    return Span(np.maximum(out, 0.0), future.between(rows, since, until), chance)
 
 
 def along(sums: np.ndarray, when: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -93,7 +93,7 @@ def _demand_over(demand: Demand, rows: np.ndarray, days: np.ndarray) -> DemandLa
     """Demand over equally likely numbers of average days [rows × points]."""
     days = np.broadcast_to(days, (len(rows), days.shape[1]))
     chance = np.full(days.shape, 1.0 / max(days.shape[1], 1))
-    span = Span(days * demand.usual_factor[rows, None], np.ceil(days).astype(np.int64), chance)
+    span = Span(days * demand.usual_factor[rows, None], demand.periods_in(rows, days), chance)
     index = demand.items.iloc[rows].reset_index(drop=True)
     return DemandLaw(index, step=demand.unit[rows], panel=demand.law, item=rows, span=span)
 

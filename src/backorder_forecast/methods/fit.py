@@ -155,10 +155,11 @@ def _in_words(row: np.ndarray, names: tuple[str, ...]) -> str:
     return ", ".join(f"{100 * weight:.0f} % {name}" for weight, name in sorted(parts, key=lambda x: -x[0]))
 
 
-def kinds_told(pool: Pool) -> list[str]:
-    """For each kind of item that there is: what is mixed, and how much likelier that made what was held out."""
+def kinds_told(pool: Pool, days: float = 1.0) -> list[str]:
+    """For each kind of item that there is: what is mixed, and how much likelier that made what was held out; days: in a
+    period."""
     weighed = pool.weighed
-    words = told(weighed.weights, pool.names())
+    words = told(weighed.weights, pool.names(days))
     gain = weighed.score - weighed.steady
     return [
         f"items with demand in {KINDS[k]} of periods: {words[k]} "

@@ -7,6 +7,7 @@ An item either follows negative-binomial counts at a level that is in doubt, hel
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy import special
@@ -100,6 +101,36 @@ class Future:
         """Mean factor of a period [rows], over whole weeks, as if the item were sold in all of them."""
         whole = self.horizon // 7 * 7 or self.horizon
         return np.asarray(self.always(rows)[:, :whole].mean(axis=1) if whole else np.ones(len(rows)))
+
+    def placed(self, on: np.ndarray, horizon: int) -> Future:
+        """The same on a finer axis of `horizon` periods: what each period brings comes in one of them, counted from 1
+        [periods]; in the others there is none."""
+        factors = np.zeros((len(self.factors), horizon))
+        factors[:, on - 1] = self.factors
+        return replace(self, factors=factors, week=np.ones_like(self.week), weekday=np.zeros(horizon, np.int64))
+
+    @cached_property
+    def _open(self) -> np.ndarray | None:
+        """Periods up to each one in which anything may come [profiles × 0 … horizon]; None: in all of them."""
+        if (self.factors > 0).all():
+            return None
+        return np.concatenate([np.zeros((len(self.factors), 1)), np.cumsum(self.factors > 0, axis=1)], axis=1)
+
+    def open_share(self) -> np.ndarray:
+        """Share of the periods in which anything may come [n]; over whole weeks, as in `usual`."""
+        whole = self.horizon // 7 * 7 or self.horizon
+        return np.ones(len(self.profile)) if self._open is None else (self._open[:, whole] / whole)[self.profile]
+
+    def between(self, rows: np.ndarray, since: np.ndarray | float, until: np.ndarray) -> np.ndarray:
+        """Periods in which anything may come after `since`, to `until` [rows × any], those begun with them."""
+        if self._open is None:
+            whole = np.maximum(np.ceil(until - since - 1e-9), 0).astype(np.int64)
+            return np.broadcast_to(whole, (len(rows), until.shape[1]))
+        count, row = self._open[self.profile[rows]], np.arange(len(rows))[:, None]
+        last, first = (np.clip(x, 0, self.horizon).astype(np.int64) for x in (np.ceil(until - 1e-9), np.floor(since)))
+        beyond = np.maximum(until - self.horizon, 0.0) * self.open_share()[rows, None]
+        whole = np.maximum(count[row, last] - count[row, first] + np.ceil(beyond - 1e-9), 0)
+        return np.asarray(whole.astype(np.int64))
 
     def take(self, rows: np.ndarray) -> Future:
         """The factors of some items."""

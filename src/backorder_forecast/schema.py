@@ -270,7 +270,8 @@ INPUT: dict[str, Table] = dict([
     _input(
         "calendar", "Working days and events.", (),
         Column("date", "date", "The day.", required=True, planned=True), _EVERYWHERE,
-        Column("supplier_id", "text", "Whose day; empty: ours."),
+        Column("supplier_id", "text", "Whose day; empty: ours. Days on which a supplier is shut lengthen what is open "
+               "with it."),
         Column("working", "flag", "Whether work is done; empty: not said."), Column("event", "text", "Its name."),
     ),
     _input(

@@ -49,10 +49,10 @@ class Supply:
         out["first"] = np.where(lost, never, first)
         out["first_qty"] = np.where(part, some, qty)
         opens = fitted.receiving.next_open(fitted.origin, never)
-        out["rest"] = np.where(lost, never, np.minimum(opens[np.minimum(first + gap, never)], never))
+        rest = fitted.rest_ready(first, gap)
+        out["rest"] = np.where(lost, never, np.minimum(opens[np.minimum(rest, never)], never))
         out["gone"] = np.where(lost & (gone < never), gone, 0)
         return out
-
 
     def _first(self, key: np.ndarray, scenarios: int, seed: int) -> np.ndarray:
         """Next receipts from day 0 on [purchases × scenarios], those of one supplier late together."""

@@ -14,6 +14,7 @@ from ..core.recalibration import corrected
 from ..law import Law
 from ..tables import TEXT
 from .challenger import Challenger, features
+from .closures import NO_CLOSURES, Closures
 from .coded import Coded
 from .durations import ReceivingDays, stated_days
 from .table import lead_time_table
@@ -51,7 +52,9 @@ class LeadTimes:
     sorted shares that first receipts brought; cancel_hazard: per day; purchases: every known purchase line; correction:
     what past forecasts say of those of open purchases; alike: correlation of the normal scores of open purchases of one
     supplier, which are late together; memory: how past purchases count, in words; challenger: what else is known of
-    open purchases, if it has earned its place.
+    open purchases, if it has earned its place; closures: days on which suppliers are shut.
+
+    Laws of `family` and `rest` count the days on which the supplier works; tables are laid out on the calendar.
     """
 
     origin: pd.Timestamp
@@ -70,6 +73,7 @@ class LeadTimes:
     alike: float = 0.0
     memory: str = ""
     challenger: Challenger | None = None
+    closures: Closures = NO_CLOSURES
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
@@ -160,14 +164,39 @@ class LeadTimes:
     def laws(self) -> np.ndarray:
         """P(goods of a new order are ready to be received by day) [rows × days from 0]; less what is cancelled.
 
-        They are received on the first day from then on on which anything is (`receiving`).
+        They are received on the first day from then on on which anything is (`receiving`). What its supplier's closures
+        ahead add is in it, for an order placed today.
         """
         family, rows = self.family, np.arange(len(self._house))
         longer = np.zeros((len(rows), family.laws.shape[1] - 1))
         last = np.full(len(rows), family.level.shape[1] - 1)
         self._outlive(longer, np.ones(len(rows), bool), rows, last, self._usual, np.zeros(len(rows)))
+        ready = 1.0 - longer
+        if self.closures.any:
+            self._lay_out(ready)
         stay = (1.0 - self.cancel_hazard) ** np.arange(longer.shape[1])
-        return np.cumsum(np.diff(1.0 - longer, prepend=0.0, axis=1) * stay, axis=1)
+        return np.cumsum(np.diff(ready, prepend=0.0, axis=1) * stay, axis=1)
+
+    def _lay_out(self, ready: np.ndarray) -> None:
+        """Lay laws of new orders [rows × days from 0] of suppliers that shut out on the calendar, in place."""
+        row = np.append(self._calendar_rows(pd.Series(self.suppliers)), len(self.closures.shut_before) - 1)[self._house]
+        yesterday = self.origin - pd.Timedelta(days=1)
+        for kind in np.unique(row[row < len(self.closures.shut_before) - 1]):
+            worked = self.closures.worked(np.array([kind]), yesterday, ready.shape[1])[0, 1:]
+            mine = np.flatnonzero(row == kind)
+            ready[mine] = np.where(worked > 0, ready[mine][:, np.maximum(worked - 1, 0)], 0.0)
+
+    def _calendar_rows(self, supplier: pd.Series) -> np.ndarray:
+        """The row of each supplier in the closures, the last of those that never shut."""
+        found: np.ndarray = np.arange(len(self.closures.shut_before))[self.closures.rows(supplier)]
+        return found
+
+    @cached_property
+    def worked(self) -> np.ndarray:
+        """Days that count for each open purchase among the k days after today [open × 0 … horizon + 1]."""
+        return self.closures.worked(
+            self._calendar_rows(self.open_rows["supplier_id"]), self.origin, self.horizon + 1
+        )
 
     def _outlive(
         self, longer: np.ndarray, mine: np.ndarray, place: np.ndarray, period: np.ndarray, stated: np.ndarray,
@@ -211,6 +240,8 @@ class LeadTimes:
         stretch = stretch + family.level[house, period] @ LEVELS + family.common[period]
         usual = middle * np.exp(stretch + family.beta[house] * self._stated(rows, place))
         age = (self.origin - rows["clock_at"].dt.floor("D")).dt.days.to_numpy(float)
+        if self.closures.any:
+            age = age - self._shut_since(rows, rows["clock_at"], age)
         late = (self.origin - rows["first_promised_date"].dt.floor("D")).dt.days.to_numpy(float)
         past_day: np.ndarray = np.where(np.isnan(late), age > usual, late > 0)
         return past_day
@@ -231,6 +262,8 @@ class LeadTimes:
         since = rows["last_received_at"].where(begun, rows["clock_at"]).dt.floor("D")
         open_until = self.receiving.last_open(self.origin, self.horizon)
         age = np.maximum((self.origin - since).dt.days.to_numpy() + 1.0 + open_until[0], 0.0)
+        if self.closures.any:
+            age = age - self._shut_since(rows, since, age)
         longer = np.zeros((len(rows), self.horizon - int(open_until[0])))
         place = self.rows(rows["supplier_id"], rows["item_id"], rows["location_id"])
         self._outlive(longer, ~begun, place, self._period(rows), self._stated(rows, place), age)
@@ -241,8 +274,18 @@ class LeadTimes:
         longer[begun] = out
         # nothing is received on shut days: what became ready on them comes on the next open one
         ready = np.concatenate([np.zeros((len(rows), 1)), 1.0 - longer], axis=1)
-        table: np.ndarray = ready[:, open_until[1:] - open_until[0]]
-        return table
+        if not self.closures.any:
+            table: np.ndarray = ready[:, open_until[1:] - open_until[0]]
+            return table
+        # nor is it ready, while its supplier is shut, any sooner than before
+        last = self.origin + pd.Timedelta(days=int(open_until[0]))
+        worked = self.closures.worked(self._calendar_rows(rows["supplier_id"]), last, longer.shape[1])
+        return np.take_along_axis(ready, worked[:, open_until[1:] - open_until[0]], axis=1)
+
+    def _shut_since(self, rows: pd.DataFrame, since: pd.Series, days: np.ndarray) -> np.ndarray:
+        """On how many of the days from `since` on the supplier was shut [rows]."""
+        begin = self.closures.place(since)
+        return self.closures.shut(self._calendar_rows(rows["supplier_id"]), begin, days)
 
     def _period(self, rows: pd.DataFrame) -> np.ndarray:
         """The period of ordering of purchase lines, as `family` counts them; the first for older ones."""
@@ -254,7 +297,7 @@ class LeadTimes:
         """What purchase lines state against their supplier's usual days, in logarithm; the pair's usual if nothing."""
         usual = np.append(self.usual, 0.0)[self._house[place]]
         of_pair = self._usual[place]
-        news = np.clip(stated_days(rows) - usual - of_pair, -WILD, WILD)
+        news = np.clip(stated_days(rows, self.closures) - usual - of_pair, -WILD, WILD)
         return np.where(self._house[place] < len(self.usual), of_pair + np.nan_to_num(news), 0.0)
 
     @cached_property
@@ -273,12 +316,39 @@ class LeadTimes:
         """Law of the days until the last open unit of each open purchase has come."""
         first = np.diff(self.next_table, prepend=0.0, axis=1)
         gap = np.diff(self.rest_table, prepend=0.0)
-        gap = np.pad(gap, (0, max(0, self.horizon - len(gap))))[: self.horizon]
         chance = self.open_split_prob[:, None]
-        later = np.array([np.convolve(row, gap)[: self.horizon] for row in first]).reshape(first.shape).cumsum(axis=1)
+        later = self.followed(first, gap, np.arange(len(first)))
         ready = np.concatenate([np.zeros((len(later), 1)), later], axis=1)
         received = ready[:, np.maximum(self.receiving.last_open(self.origin, self.horizon)[1:], 0)]
         return self._open_law(self._cancellable((1 - chance) * self.next_table + chance * received))
+
+    def followed(self, first: np.ndarray, gap: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """P(the rest is ready by day) [rows × days 1 … horizon] of the open purchases `rows`.
+
+        first [rows × days 1 …]: chances of the next receipt; gap [days from 0]: chances of the days from it to the
+        rest, of those on which the supplier works.
+        """
+        days = self.horizon
+        gap = np.pad(gap, (0, max(0, days - len(gap))))[:days]
+        each = np.array([np.convolve(row, gap)[:days] for row in first]).reshape(first.shape)
+        later: np.ndarray = each.cumsum(axis=1)
+        if self.closures.any:
+            worked = self.worked[rows, 1 : days + 1]
+            for i in np.flatnonzero(worked[:, -1] < days):
+                by_worked = np.bincount(worked[i], first[i], days + 1)
+                later[i] = np.convolve(by_worked, gap)[: days + 1].cumsum()[worked[i]]
+        return later
+
+    def rest_ready(self, first: np.ndarray, gap: np.ndarray) -> np.ndarray:
+        """The day on which the rest of each open purchase is ready, so many days after its next receipt, of those on
+        which its supplier works [open × scenarios]; horizon + 1 where later."""
+        never = self.horizon + 1
+        ready: np.ndarray = np.minimum(first + gap, never)
+        if self.closures.any:
+            for i in np.flatnonzero(self.worked[:, -1] < never):
+                wanted = self.worked[i, np.minimum(first[i], never)] + gap[i]
+                ready[i] = np.maximum(np.minimum(np.searchsorted(self.worked[i], wanted), never), first[i])
+        return ready
 
     @cached_property
     def open_split_prob(self) -> np.ndarray:

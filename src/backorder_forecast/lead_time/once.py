@@ -11,6 +11,7 @@ import pandas as pd
 from ..core import hazards
 from ..core.family import Cases, fit_family
 from ..tables import TEXT
+from .closures import Closures, supplier_closures
 from .coded import Coded
 from .durations import (
     Durations,
@@ -21,6 +22,7 @@ from .durations import (
     stated_days,
     to_first_receipt,
     weights,
+    working_days,
 )
 from .laws import LeadTimes, periods_back
 
@@ -52,6 +54,7 @@ class Prepared:
     rows: pd.DataFrame
     used: pd.DataFrame
     receiving: ReceivingDays
+    closures: Closures
     durations: Durations
     coded: Coded
     notes: tuple[str, ...] = ()
@@ -59,46 +62,50 @@ class Prepared:
     @classmethod
     def of(cls, past: Past) -> Prepared:
         """From what `past` knew."""
-        config, notes = past.config.lead_time, []
+        config, notes = past.config.lead_time, list[str]()
         rows = past.purchases.copy()
         rows["clock_at"] = rows["ordered_at"]
         if config.clock == "confirmed_at":
             rows["clock_at"] = rows["confirmed_at"].fillna(rows["ordered_at"])
         rows["supplier_id"] = rows["supplier_id"].astype(TEXT)
         receiving = receiving_days(past, rows["clock_at"].min() if len(rows) else past.day)
+        closures = supplier_closures(past, rows, receiving.first, len(receiving.shut))
+        notes += closures.notes
         used = rows[past.days_since(rows["clock_at"]) < config.history_days].reset_index(drop=True)
-        durations = to_first_receipt(past, used, receiving)
+        durations = to_first_receipt(past, used, receiving, closures)
         if len(used) and not durations.ended.any():
-            durations = as_planned(past, used)
+            durations = working_days(as_planned(past, used), used["supplier_id"], used["clock_at"], closures)
             notes.append("nothing was ever received: lead times are the stated days of purchases and policies")
         durations = replace(durations, weight=weights(used, durations))
-        return cls(past, rows, used, receiving, durations, Coded.of(used), tuple(notes))
+        return cls(past, rows, used, receiving, closures, durations, Coded.of(used), tuple(notes))
 
     def fit(self, memory: Memory, start: LeadTimes | None = None) -> LeadTimes:
         """Fit with this memory; sooner from a fit of the same day with another."""
         past, used, coded = self.past, self.used, self.coded
         edges = 2 + int(min(past.config.lead_time.max_days, max(30.0, self.durations.high.max(initial=0.0))))
-        cases, usual, periods = _cases(used, self.durations, coded, past.day)
+        cases, usual, periods = _cases(used, self.durations, coded, past.day, self.closures)
         if memory.half_life is not None:
             fading = 0.5 ** (past.days_since(used["clock_at"]) / memory.half_life)
             cases = replace(cases, weight=cases.weight * fading)
         sizes = (len(coded.suppliers), len(coded.pair_keys), len(coded.lane_keys), periods)
         family = fit_family(cases, *sizes, edges, slow=memory.slow, start=start.family if start else None)
-        rest, split_prob, split_share = _fit_splits(past, used, coded.pairs, self.receiving, edges)
+        rest, split_prob, split_share = _fit_splits(
+            past, used, coded.pairs, self.receiving, self.closures, edges
+        )
         return LeadTimes(
             past.day, past.config.simulation.horizon_days, self.receiving, coded, family, usual, rest, split_prob,
-            split_share, _cancel_hazard(used, self.durations), self.rows, self.notes,
+            split_share, _cancel_hazard(used, self.durations), self.rows, self.notes, closures=self.closures,
         )  # fmt: skip
 
 
 def _cases(
-    rows: pd.DataFrame, durations: Durations, coded: Coded, origin: pd.Timestamp
+    rows: pd.DataFrame, durations: Durations, coded: Coded, origin: pd.Timestamp, closures: Closures
 ) -> tuple[Cases, np.ndarray, int]:
     """The durations as arrays; the usual stated days of each supplier, in logarithm; periods of ordering."""
     house, pair, lane = coded.houses(rows["supplier_id"]), coded.pairs_of(rows), coded.lanes_of(rows)
     back = periods_back(rows["clock_at"], origin)
     periods = 1 + int(back.max(initial=0))
-    stated = stated_days(rows)
+    stated = stated_days(rows, closures)
     known = ~np.isnan(stated)
     usual = _mean_of_known(house, stated, known, len(coded.suppliers))
     against = np.where(known, stated - usual[house], 0.0)
@@ -119,7 +126,7 @@ def _mean_of_known(code: np.ndarray, values: np.ndarray, known: np.ndarray, coun
 
 
 def _fit_splits(
-    past: Past, rows: pd.DataFrame, pairs: pd.DataFrame, receiving: ReceivingDays, edges: int
+    past: Past, rows: pd.DataFrame, pairs: pd.DataFrame, receiving: ReceivingDays, closures: Closures, edges: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Λ of the gap from a part to the rest, chance of a part by pair (its supplier's, shrunk to all), its shares."""
     came = rows[rows["first_received_at"].notna()]
@@ -130,7 +137,7 @@ def _fit_splits(
     seen = seen.groupby("supplier_id")["part"].agg(["sum", "size"])
     house = ((seen["sum"] + 20 * rate) / (seen["size"] + 20)).reindex(pairs["supplier_id"].array).fillna(rate)
     shares = np.sort(share[parts]) if parts.any() else np.array([0.5])
-    rest = _law_of_rest(past, came[parts], receiving, edges)
+    rest = _law_of_rest(past, came[parts], receiving, closures, edges)
     return rest, house.to_numpy(float), np.clip(shares, 0.01, 0.99)
 
 
@@ -149,11 +156,15 @@ def _first_qty(past: Past, came: pd.DataFrame) -> np.ndarray:
     return qty
 
 
-def _law_of_rest(past: Past, waiting: pd.DataFrame, receiving: ReceivingDays, edges: int) -> np.ndarray:
+def _law_of_rest(
+    past: Past, waiting: pd.DataFrame, receiving: ReceivingDays, closures: Closures, edges: int
+) -> np.ndarray:
     begin = waiting["first_received_at"].dt.floor("D")
     finished = (waiting["open_qty"] <= 0) & (waiting["last_received_at"].dt.floor("D") > begin)
     end = waiting["last_received_at"].where(finished, past.day).dt.floor("D")
-    gaps = between(begin, end, np.array(finished, bool), receiving)
+    gaps = working_days(
+        between(begin, end, np.array(finished, bool), receiving), waiting["supplier_id"], begin, closures
+    )
     risk, events = np.zeros((1, edges - 1)), np.zeros((1, edges - 1))
     one = np.ones(len(waiting))
     hazards.add_counts(

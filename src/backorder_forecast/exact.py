@@ -163,7 +163,7 @@ def received_parts(supply: Supply, rows: np.ndarray, days: int) -> np.ndarray:
     """
     fitted = supply.lead_times
     never = fitted.horizon + 1
-    first = np.diff(fitted.next_table[rows], prepend=0.0, axis=1) * (1.0 - fitted.cancel_hazard) ** np.arange(never - 1)
+    first = np.diff(fitted.next_table[rows], prepend=0.0, axis=1) * fitted.stay[rows]
     gap = np.diff(fitted.rest_table, prepend=0.0)
     gap[1] += gap[0]  # at least a day
     gap[0] = 0.0

@@ -361,10 +361,20 @@ class LeadTimes:
         single = (rows["received_qty"] > 0) | (rows["open_qty"] < 2)
         return np.where(single, 0.0, prob[place])
 
+    @cached_property
+    def stay(self) -> np.ndarray:
+        """P(not cancelled before day) [open × days 1…horizon]."""
+        kept = (1.0 - self.cancel_hazard) ** np.arange(self.horizon)
+        return np.broadcast_to(kept, (len(self.open_rows), self.horizon))
+
+    @property
+    def kinds(self) -> list[tuple[LeadTimes, np.ndarray]]:
+        """Lead times of each kind of supply, and the rows of its open lines."""
+        return [(self, np.arange(len(self.open_rows)))]
+
     def _cancellable(self, table: np.ndarray) -> np.ndarray:
         """Less what is cancelled before; on one day receipts come first, as in the simulation."""
-        stay = (1.0 - self.cancel_hazard) ** np.arange(self.horizon)
-        return np.cumsum(np.diff(table, prepend=0.0, axis=1) * stay, axis=1)
+        return np.cumsum(np.diff(table, prepend=0.0, axis=1) * self.stay, axis=1)
 
     def _open_law(self, table: np.ndarray) -> Law:
         return Law(self.open_rows[["po_line_id"]], table, start=1, origin=self.origin)
@@ -376,7 +386,7 @@ class LeadTimes:
             {
                 "state": ["not yet due", "overdue"], "shift": shift, "spread": spread,
                 "learned_from": self.correction.learned_from, "memory": self.memory, "alike": self.alike,
-                "challenger": self.challenger is not None,
+                "challenger": self.challenger is not None, "kind": "purchases",
             }
         )  # fmt: skip
 

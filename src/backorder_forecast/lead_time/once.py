@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..core import hazards
-from ..core.family import Cases, fit_family
+from ..core.family import Cases, Kin, fit_family
 from ..tables import TEXT
 from .closures import Closures, supplier_closures
 from .coded import Coded
@@ -88,7 +88,8 @@ class Prepared:
             fading = 0.5 ** (past.days_since(used["clock_at"]) / memory.half_life)
             cases = replace(cases, weight=cases.weight * fading)
         sizes = (len(coded.suppliers), len(coded.pair_keys), len(coded.lane_keys), periods)
-        family = fit_family(cases, *sizes, edges, slow=memory.slow, start=start.family if start else None)
+        first = start.family if start else None
+        family = fit_family(cases, *sizes, edges, slow=memory.slow, start=first, kin=_kin(past, coded))
         rest, split_prob, split_share = _fit_splits(
             past, used, coded.pairs, self.receiving, self.closures, edges
         )
@@ -116,6 +117,17 @@ def _cases(
         durations.weight, against,
     )  # fmt: skip
     return cases, usual, periods
+
+
+def _kin(past: Past, coded: Coded) -> Kin:
+    """Categories of suppliers and of items."""
+    found = []
+    for name, ids in (("supplier", coded.suppliers), ("item", coded.items)):
+        known = past.tables[f"{name}s"].drop_duplicates(f"{name}_id").set_index(f"{name}_id")["category"]
+        code, categories = pd.factorize(known.reindex(ids), sort=True)
+        found.append(code.astype(np.int64) if len(categories) > 1 else None)
+    house, item = found
+    return Kin(house, None if item is None else item[coded.pair_keys % max(len(coded.items), 1)])
 
 
 def _mean_of_known(code: np.ndarray, values: np.ndarray, known: np.ndarray, count: int) -> np.ndarray:

@@ -27,7 +27,8 @@ def panel(seed, supplier=0.0, item=0.0, n=4):
 
 
 def fitted(rows, told=True):
-    tables = {"purchase_lines": rows.drop(columns="received_at"), "receipts": rows[["po_line_id", "qty", "received_at"]]}
+    received = rows[["po_line_id", "qty", "received_at"]]
+    tables = {"purchase_lines": rows.drop(columns="received_at"), "receipts": received}
     if told:
         kinds = {"supplier": (SUPPLIERS, 5), "item": (ITEMS, 4)}
         tables |= {f"{x}s": pd.DataFrame({f"{x}_id": [f"{x[0]}{k}" for k in range(n)],

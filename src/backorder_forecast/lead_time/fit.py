@@ -38,6 +38,8 @@ def _fit(past: Past) -> LeadTimes:
     tried = memories(config)
     prepared, rehearsals = Prepared.of(past), Rehearsals(past, tried[0])
     memory = choose(rehearsals, tried)
+    if config.restated_dates and prepared.statements is not None:
+        memory = choose(rehearsals, [memory, replace(memory, restated=True)])
     found = prepared.fit(memory)
     if not len(found.open_rows):
         return found

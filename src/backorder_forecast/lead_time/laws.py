@@ -17,6 +17,7 @@ from .challenger import Challenger, features
 from .closures import NO_CLOSURES, Closures
 from .coded import Coded
 from .durations import ReceivingDays, stated_days
+from .restated import latest
 from .table import lead_time_table
 
 
@@ -52,7 +53,8 @@ class LeadTimes:
     sorted shares that first receipts brought; cancel_hazard: per day; purchases: every known purchase line; correction:
     what past forecasts say of those of open purchases; alike: correlation of the normal scores of open purchases of one
     supplier, which are late together; memory: how past purchases count, in words; challenger: what else is known of
-    open purchases, if it has earned its place; closures: days on which suppliers are shut.
+    open purchases, if it has earned its place; closures: days on which suppliers are shut; restated:
+    of statements that changed a purchase's date, where open purchases go by them.
 
     Laws of `family` and `rest` count the days on which the supplier works; tables are laid out on the calendar.
     """
@@ -74,6 +76,7 @@ class LeadTimes:
     memory: str = ""
     challenger: Challenger | None = None
     closures: Closures = NO_CLOSURES
+    restated: LeadTimes | None = None
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
@@ -274,13 +277,16 @@ class LeadTimes:
         longer[begun] = out
         # nothing is received on shut days: what became ready on them comes on the next open one
         ready = np.concatenate([np.zeros((len(rows), 1)), 1.0 - longer], axis=1)
-        if not self.closures.any:
-            table: np.ndarray = ready[:, open_until[1:] - open_until[0]]
-            return table
-        # nor is it ready, while its supplier is shut, any sooner than before
-        last = self.origin + pd.Timedelta(days=int(open_until[0]))
-        worked = self.closures.worked(self._calendar_rows(rows["supplier_id"]), last, longer.shape[1])
-        return np.take_along_axis(ready, worked[:, open_until[1:] - open_until[0]], axis=1)
+        table: np.ndarray = ready[:, open_until[1:] - open_until[0]]
+        if self.closures.any:
+            # nor is it ready, while its supplier is shut, any sooner than before
+            last = self.origin + pd.Timedelta(days=int(open_until[0]))
+            worked = self.closures.worked(self._calendar_rows(rows["supplier_id"]), last, longer.shape[1])
+            table = np.take_along_axis(ready, worked[:, open_until[1:] - open_until[0]], axis=1)
+        if self.restated is not None:
+            mine, stated = latest(self.restated, rows)
+            table[mine] = self.restated.plain_table[stated]
+        return table
 
     def _shut_since(self, rows: pd.DataFrame, since: pd.Series, days: np.ndarray) -> np.ndarray:
         """On how many of the days from `since` on the supplier was shut [rows]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ from .durations import (
     working_days,
 )
 from .laws import LeadTimes, periods_back
+from .restated import as_purchases
 
 if TYPE_CHECKING:
     from ..past import Past
@@ -32,14 +34,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Memory:
-    """How past purchases count: days after which one counts half (None: all alike); whether levels move slowly."""
+    """How past purchases count: days after which one counts half (None: all alike); whether levels move slowly; whether
+    open ones go by dates that were stated anew."""
 
     half_life: float | None = None
     slow: bool = True
+    restated: bool = False
 
     def __str__(self) -> str:
         fades = "all purchases count alike" if self.half_life is None else f"half-life {self.half_life:.0f} days"
-        return f"{fades}, {'slow change' if self.slow else 'no slow change'}"
+        moves = "slow change" if self.slow else "no slow change"
+        return f"{fades}, {moves}" + ", by re-stated dates" * self.restated
 
 
 @dataclass(frozen=True)
@@ -60,17 +65,20 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, past: Past) -> Prepared:
-        """From what `past` knew."""
+    def of(cls, past: Past, like: Prepared | None = None) -> Prepared:
+        """From what `past` knew; with the days on which goods are received, and suppliers shut, of another."""
         config, notes = past.config.lead_time, list[str]()
         rows = past.purchases.copy()
         rows["clock_at"] = rows["ordered_at"]
         if config.clock == "confirmed_at":
             rows["clock_at"] = rows["confirmed_at"].fillna(rows["ordered_at"])
         rows["supplier_id"] = rows["supplier_id"].astype(TEXT)
-        receiving = receiving_days(past, rows["clock_at"].min() if len(rows) else past.day)
-        closures = supplier_closures(past, rows, receiving.first, len(receiving.shut))
-        notes += closures.notes
+        if like is None:
+            receiving = receiving_days(past, rows["clock_at"].min() if len(rows) else past.day)
+            closures = supplier_closures(past, rows, receiving.first, len(receiving.shut))
+            notes += closures.notes
+        else:
+            receiving, closures = like.receiving, like.closures
         used = rows[past.days_since(rows["clock_at"]) < config.history_days].reset_index(drop=True)
         durations = to_first_receipt(past, used, receiving, closures)
         if len(used) and not durations.ended.any():
@@ -81,6 +89,22 @@ class Prepared:
 
     def fit(self, memory: Memory, start: LeadTimes | None = None) -> LeadTimes:
         """Fit with this memory; sooner from a fit of the same day with another."""
+        found = self._fit(memory, start)
+        return self.by_statements(found, memory) if memory.restated else found
+
+    @cached_property
+    def statements(self) -> Prepared | None:
+        """Of dates that were stated anew; None where there are too few."""
+        told = as_purchases(self.past, self.rows)
+        return None if told is None else Prepared.of(told, self)
+
+    def by_statements(self, found: LeadTimes, memory: Memory) -> LeadTimes:
+        """What was fitted, open purchases going by the dates that were stated anew."""
+        if self.statements is None:
+            return found
+        return replace(found, restated=self.statements.fit(replace(memory, restated=False)))
+
+    def _fit(self, memory: Memory, start: LeadTimes | None) -> LeadTimes:
         past, used, coded = self.past, self.used, self.coded
         edges = 2 + int(min(past.config.lead_time.max_days, max(30.0, self.durations.high.max(initial=0.0))))
         cases, usual, periods = _cases(used, self.durations, coded, past.day, self.closures)

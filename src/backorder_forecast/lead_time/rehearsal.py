@@ -93,9 +93,11 @@ class Rehearsals:
             assert prepared is not None
             if day not in self._first:
                 self._first[day] = prepared.fit(self.first)
-            lead_times = self._first[day]
-            if memory != self.first:
-                lead_times = prepared.fit(memory, lead_times)
+            lead_times, plain = self._first[day], replace(memory, restated=False)
+            if plain != self.first:
+                lead_times = prepared.fit(plain, lead_times)
+            if memory.restated:
+                lead_times = prepared.by_statements(lead_times, plain)
             rows = lead_times.open_rows
             table = lead_times.plain_table.astype(np.float32)
             self._said[day, memory] = Forecast(

@@ -18,7 +18,8 @@ def at(days):
 
 def company(seed, honest=True, n=2500):
     """Ten suppliers, gamma lead times of thirty days. Half of the purchases are given a new date when two thirds of
-    their time are over: half of the suppliers then say what is left, the others half of it. Or anything is said, on any day."""
+    their time are over: half of the suppliers then say what is left, the others half of it. Or anything is said,
+    on any day."""
     rng = np.random.default_rng(seed)
     supplier = rng.integers(0, 10, n)
     placed, took = np.sort(rng.integers(0, SPAN, n)), np.ceil(rng.gamma(4.0, 30 / 4.0, n)) + 3

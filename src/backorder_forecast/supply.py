@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .core.chance import sample_days, sample_days_together, sample_geometric
+from .core.chance import sample_days, sample_days_together, sample_ends
 from .core.queue_kernel import PURCHASE_DRAW
 from .lead_time import LeadTimes
 from .streams import keys
@@ -42,8 +42,7 @@ def _draws(fitted: LeadTimes, scenarios: int, seed: int) -> np.ndarray:
     first = _first(fitted, key, scenarios, seed) + 1
     gap = np.maximum(_sampled(fitted.rest_table[None], key, 1, scenarios), 1)
     gone = np.zeros((len(rows), scenarios), np.int16)
-    hazard = np.full(len(rows), fitted.cancel_hazard)
-    sample_geometric(hazard, np.zeros(len(rows), np.int64), keys(seed, "gone", rows["po_line_id"]), never, gone)
+    sample_ends(fitted.gone_table, keys(seed, "gone", rows["po_line_id"]), gone)
     lost = gone < first
     out["first"] = np.where(lost, never, first)
     out["first_qty"] = _first_qty(fitted, key, scenarios)

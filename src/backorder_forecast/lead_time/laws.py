@@ -13,6 +13,8 @@ from ..core.family import ITEMS, LEVELS, PERIOD, WILD, Family, combined
 from ..core.recalibration import corrected
 from ..law import Law
 from ..tables import TEXT
+from .cancelling import LEVELS as LEVELS_OF_CANCELLING
+from .cancelling import Cancelling
 from .challenger import Challenger, features
 from .closures import NO_CLOSURES, Closures
 from .coded import Coded
@@ -54,7 +56,8 @@ class LeadTimes:
     what past forecasts say of those of open purchases; alike: correlation of the normal scores of open purchases of one
     supplier, which are late together; memory: how past purchases count, in words; challenger: what else is known of
     open purchases, if it has earned its place; closures: days on which suppliers are shut; restated:
-    of statements that changed a purchase's date, where open purchases go by them.
+    of statements that changed a purchase's date, where open purchases go by them; cancelling: the chance a day of being
+    cancelled by age, if anything ever was.
 
     Laws of `family` and `rest` count the days on which the supplier works; tables are laid out on the calendar.
     """
@@ -77,6 +80,7 @@ class LeadTimes:
     challenger: Challenger | None = None
     closures: Closures = NO_CLOSURES
     restated: LeadTimes | None = None
+    cancelling: Cancelling | None = None
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
@@ -177,8 +181,19 @@ class LeadTimes:
         ready = 1.0 - longer
         if self.closures.any:
             self._lay_out(ready)
-        stay = (1.0 - self.cancel_hazard) ** np.arange(longer.shape[1])
-        return np.cumsum(np.diff(ready, prepend=0.0, axis=1) * stay, axis=1)
+        each = np.diff(ready, prepend=0.0, axis=1)
+        if self.cancelling is not None:
+            stay = self._new_stay(self.cancelling, each.shape[1])
+            for some in np.array_split(np.arange(len(each)), 1 + len(each) // 4096):
+                each[some] *= stay[self._house[some]]
+        return np.cumsum(each, axis=1)
+
+    def _new_stay(self, cancelling: Cancelling, days: int) -> np.ndarray:
+        """P(a new order is not cancelled before day) [suppliers + 1 × days from 0]."""
+        house = np.arange(len(self.family.laws))
+        states = self._passed_after(house, LEVELS_OF_CANCELLING)
+        factor = np.append(cancelling.factor, 1.0)[np.minimum(house, len(cancelling.factor) - 1)]
+        return cancelling.kept(np.zeros(len(house)), days - 1, states, factor)
 
     def _lay_out(self, ready: np.ndarray) -> None:
         """Lay laws of new orders [rows × days from 0] of suppliers that shut out on the calendar, in place."""
@@ -235,19 +250,30 @@ class LeadTimes:
     @cached_property
     def overdue(self) -> np.ndarray:
         """Whether each open purchase is past its first stated day or, without one, its usual one [rows]."""
-        rows, family = self.open_rows, self.family
-        place = self.rows(rows["supplier_id"], rows["item_id"], rows["location_id"])
-        house, period = self._house[place], self._period(rows)
-        middle = np.argmax(family.laws >= np.log(2.0), axis=1)[house]
-        stretch = family.item[self._item[place]] @ ITEMS + self._place[place] @ ITEMS
-        stretch = stretch + family.level[house, period] @ LEVELS + family.common[period]
-        usual = middle * np.exp(stretch + family.beta[house] * self._stated(rows, place))
+        rows = self.open_rows
+        usual = self.passed(rows, np.array([0.5]))[:, 0]
         age = (self.origin - rows["clock_at"].dt.floor("D")).dt.days.to_numpy(float)
         if self.closures.any:
             age = age - self._shut_since(rows, rows["clock_at"], age)
         late = (self.origin - rows["first_promised_date"].dt.floor("D")).dt.days.to_numpy(float)
         past_day: np.ndarray = np.where(np.isnan(late), age > usual, late > 0)
         return past_day
+
+    def passed(self, rows: pd.DataFrame, levels: np.ndarray) -> np.ndarray:
+        """Days after which the laws of purchase lines pass levels, stretches at their mean [rows × levels]."""
+        family = self.family
+        place = self.rows(rows["supplier_id"], rows["item_id"], rows["location_id"])
+        house, period = self._house[place], self._period(rows)
+        stretch = family.item[self._item[place]] @ ITEMS + self._place[place] @ ITEMS
+        stretch = stretch + family.level[house, period] @ LEVELS + family.common[period]
+        stretch = stretch + family.beta[house] * self._stated(rows, place)
+        return np.asarray(self._passed_after(house, levels) * np.exp(stretch)[:, None])
+
+    def _passed_after(self, house: np.ndarray, levels: np.ndarray) -> np.ndarray:
+        """Days after which laws of houses pass levels [houses × levels]; where they never do, all days there are."""
+        laws, last = self.family.laws, self.family.laws.shape[1]
+        first = [np.where(laws[:, -1] >= x, np.argmax(laws >= x, axis=1), last) for x in -np.log1p(-levels)]
+        return np.asarray(np.stack(first, axis=1)[house], float)
 
     @cached_property
     def next_table(self) -> np.ndarray:
@@ -308,9 +334,13 @@ class LeadTimes:
 
     @cached_property
     def rest_table(self) -> np.ndarray:
-        """P(gap between a part and the rest ≤ day) [days from 0], before waiting for an open day."""
+        """P(gap between a part and the rest ≤ day) [days from 0], before waiting for an open day; less what is closed
+        short before."""
         table: np.ndarray = -np.expm1(-self.rest[1:])
-        return table
+        if self.cancelling is None or not self.cancelling.begun.any():
+            return table
+        kept = self.cancelling.kept(np.zeros(1), len(table) - 1, np.zeros((1, 0)), np.ones(1))[0]
+        return np.asarray(np.cumsum(np.diff(table, prepend=0.0) * kept))
 
     @cached_property
     def remaining_first(self) -> Law:
@@ -370,8 +400,27 @@ class LeadTimes:
     @cached_property
     def stay(self) -> np.ndarray:
         """P(not cancelled before day) [open × days 1…horizon]."""
-        kept = (1.0 - self.cancel_hazard) ** np.arange(self.horizon)
-        return np.broadcast_to(kept, (len(self.open_rows), self.horizon))
+        return self._kept[:, :-1]
+
+    @cached_property
+    def gone_table(self) -> np.ndarray:
+        """P(cancelled by day) [open × days 1…horizon], if nothing came before."""
+        return 1.0 - self._kept[:, 1:]
+
+    @cached_property
+    def _kept(self) -> np.ndarray:
+        """P(not cancelled within k days) [open × k = 0 … horizon]."""
+        rows, found = self.open_rows, self.cancelling
+        if found is None:
+            return np.ones((len(rows), self.horizon + 1))
+        begun = rows["received_qty"].to_numpy() > 0
+        since = rows["last_received_at"].where(begun, rows["clock_at"]).dt.floor("D")
+        age = (self.origin - since).dt.days.to_numpy(float) + 1.0
+        states, house = self.passed(rows, LEVELS_OF_CANCELLING), self.coded.houses(rows["supplier_id"])
+        factor = found.factor[np.minimum(house, len(found.factor) - 1)]
+        kept = found.kept(age, self.horizon, states, factor)
+        kept[begun] = found.kept(age[begun], self.horizon, states[begun, :0], np.ones(begun.sum()))
+        return kept
 
     @property
     def kinds(self) -> list[tuple[LeadTimes, np.ndarray]]:

@@ -12,6 +12,7 @@ import pandas as pd
 from ..core import hazards
 from ..core.family import Cases, Kin, fit_family
 from ..tables import TEXT
+from .cancelling import closed_short, learn_cancelling
 from .closures import Closures, supplier_closures
 from .coded import Coded
 from .durations import (
@@ -90,6 +91,8 @@ class Prepared:
     def fit(self, memory: Memory, start: LeadTimes | None = None) -> LeadTimes:
         """Fit with this memory; sooner from a fit of the same day with another."""
         found = self._fit(memory, start)
+        ends = learn_cancelling(found, self.used, self.durations.low, self.durations.entry)
+        found = replace(found, cancelling=ends)
         return self.by_statements(found, memory) if memory.restated else found
 
     @cached_property
@@ -167,7 +170,9 @@ def _fit_splits(
     """Λ of the gap from a part to the rest, chance of a part by pair (its supplier's, shrunk to all), its shares."""
     came = rows[rows["first_received_at"].notna()]
     share = _first_qty(past, came) / came["qty"].to_numpy()
-    parts = share < 1 - 1e-9
+    # what was taken off the order before is no part that is still to come
+    once = came["last_received_at"].dt.floor("D") == came["first_received_at"].dt.floor("D")
+    parts = (share < 1 - 1e-9) & ~((came["open_qty"] <= 0) & once & ~closed_short(came)).to_numpy()
     rate = (parts.sum() + 0.5) / (len(came) + 10.0)
     seen = pd.DataFrame({"supplier_id": came["supplier_id"], "part": parts})
     seen = seen.groupby("supplier_id")["part"].agg(["sum", "size"])
@@ -197,7 +202,8 @@ def _law_of_rest(
 ) -> np.ndarray:
     begin = waiting["first_received_at"].dt.floor("D")
     finished = (waiting["open_qty"] <= 0) & (waiting["last_received_at"].dt.floor("D") > begin)
-    end = waiting["last_received_at"].where(finished, past.day).dt.floor("D")
+    short = closed_short(waiting)
+    end = waiting["last_received_at"].where(finished, waiting["last_cancelled_at"].where(short, past.day)).dt.floor("D")
     gaps = working_days(
         between(begin, end, np.array(finished, bool), receiving), waiting["supplier_id"], begin, closures
     )

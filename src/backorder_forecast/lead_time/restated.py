@@ -37,7 +37,8 @@ def statements(past: Past, rows: pd.DataFrame) -> pd.DataFrame:
     ended = rows["first_received_at"].fillna(rows["last_cancelled_at"].where(rows["open_qty"] <= 0)).dt.floor("D")
     waits = ~(ended.to_numpy()[told["line"]] <= told["day"])
     told = told[before.notna() & (before != told["promised_date"]) & waits].drop(columns="day")
-    return told.assign(number=told.groupby("line").cumcount() + 1).reset_index(drop=True)
+    told = told.assign(number=told.groupby("line").cumcount() + 1)
+    return pd.DataFrame(told.reset_index(drop=True))
 
 
 def as_purchases(past: Past, rows: pd.DataFrame) -> Past | None:

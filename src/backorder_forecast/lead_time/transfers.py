@@ -122,6 +122,11 @@ class WithTransfers(LeadTimes):
         return self._both(lambda x: x.stay)
 
     @cached_property
+    def gone_table(self) -> np.ndarray:
+        """P(cancelled by day) [open × days 1…horizon], if nothing came before."""
+        return self._both(lambda x: x.gone_table)
+
+    @cached_property
     def open_split_prob(self) -> np.ndarray:
         """Chance that the next receipt of each brings only a part of what is open."""
         return self._both(lambda x: x.open_split_prob)

@@ -26,7 +26,8 @@ from .durations import (
     weights,
     working_days,
 )
-from .laws import LeadTimes, periods_back
+from .fitted import periods_back
+from .laws import LeadTimes
 from .restated import as_purchases
 
 if TYPE_CHECKING:

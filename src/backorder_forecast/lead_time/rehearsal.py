@@ -15,7 +15,8 @@ import pandas as pd
 from ..core.recalibration import fitted
 from ..streams import text_hashes
 from .challenger import Cases, Challenger, features, gain, total_and_error, trained
-from .laws import Correction, LeadTimes
+from .fitted import Correction
+from .laws import LeadTimes
 from .once import Memory, Prepared
 
 if TYPE_CHECKING:
@@ -214,16 +215,16 @@ def learn_challenger(rehearsals: Rehearsals, memory: Memory, correction: Correct
     if not latest:
         return None
     then = min(latest)
-    first = trained(_cases(rehearsals, older, memory, correction, then))
+    first = trained(past_cases(rehearsals, older, memory, correction, then))
     if first is None:
         return None
-    better, error = gain(first, _cases(rehearsals, latest, memory, correction, rehearsals.past.day))
+    better, error = gain(first, past_cases(rehearsals, latest, memory, correction, rehearsals.past.day))
     if better - _DOUBT * error <= 0.0:
         return None
-    return trained(_cases(rehearsals, days, memory, correction, rehearsals.past.day))
+    return trained(past_cases(rehearsals, days, memory, correction, rehearsals.past.day))
 
 
-def _cases(
+def past_cases(
     rehearsals: Rehearsals, days: list[pd.Timestamp], memory: Memory, correction: Correction, by: pd.Timestamp
 ) -> Cases:
     """Purchases open on past days, and what was known of them by a later one."""

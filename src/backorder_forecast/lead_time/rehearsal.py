@@ -124,8 +124,8 @@ class Rehearsals:
 
 def _versions(past: Past) -> bool:
     """Whether what an earlier day knew may look different from here: rows that replaced others."""
-    tables = ("purchase_lines", "receipts", "purchase_cancellations", "purchase_promises", "items", "calendar")
-    return any(past.tables[x]["known_at"].notna().any() for x in tables)
+    dated = ("purchase_lines", "receipts", "purchase_cancellations", "purchase_promises")
+    return any(past.tables[x]["known_at"].notna().any() for x in (*dated, "items", "suppliers", "calendar"))
 
 
 def _sampled(past: Past) -> tuple[Past, float]:

@@ -23,6 +23,8 @@ Floats = npt.NDArray[np.float64]
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 COVARIATES = ["stated", "supplier", "item", "placed"]
 
+COX_ROWS = 10_000  # purchases at most that Cox's model is fitted on, evenly taken
+
 
 def laws(past: Any, ids: list[str], horizon: int) -> dict[str, Floats]:
     """Every peer's law of the purchases named."""
@@ -33,6 +35,7 @@ def laws(past: Any, ids: list[str], horizon: int) -> dict[str, Floats]:
         "received, supplier": _received(table, rows, horizon),
         "conformal trees": _conformal(table, rows, horizon),
         "Kaplan-Meier | age": _kaplan_meier(table, rows, horizon),
+        "Cox | age": _cox(table, rows, horizon),
     }
     regression = _regression(table, rows, horizon)
     return found if regression is None else found | {"AFT | age": regression}
@@ -120,6 +123,20 @@ def _kaplan_meier(table: pd.DataFrame, rows: pd.DataFrame, horizon: int) -> Floa
         survive = survive if survive[age] > 1e-9 else everybody
         out[i] = 1.0 - survive[age : age + horizon + 1] / max(survive[age], 1e-9)
     return out
+
+
+def _cox(table: pd.DataFrame, rows: pd.DataFrame, horizon: int) -> Floats:
+    """Cox's proportional hazards by statsmodels (Efron's ties, Breslow's baseline), given the age."""
+    from statsmodels.duration.hazard_regression import PHReg
+
+    some = table[:: 1 + len(table) // COX_ROWS]
+    centre = some[COVARIATES].mean()
+    known = (some[COVARIATES] - centre).fillna(0.0)
+    found = PHReg(some["days"], known, status=some["came"].astype(int), ties="efron").fit()
+    days, baseline, _ = found.baseline_cumulative_hazard[0]
+    risk = np.exp((rows[COVARIATES] - centre).fillna(0.0).to_numpy() @ found.params)
+    grown = np.append(0.0, baseline)[np.searchsorted(days, _reach(rows, horizon), side="right")]
+    return np.asarray(-np.expm1(-risk[:, None] * (grown - grown[:, :1])))
 
 
 def _regression(table: pd.DataFrame, rows: pd.DataFrame, horizon: int) -> Floats | None:

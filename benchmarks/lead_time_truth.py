@@ -12,11 +12,12 @@ as any company would be, by what was known at the snapshot. Of every purchase th
 
 Beside them: the true law; the stated date (a past one means tomorrow); quantiles of the supplier's received purchases;
 boosted quantile trees made conformal on the latest fifth (Romano, Patterson, Candès 2019); each supplier's Kaplan-Meier
-curve given the age; and a lognormal accelerated-failure-time regression given the age, by lifelines where PEERS_PYTHON
-names an interpreter that has it.
+curve given the age; Cox's proportional hazards given the age (statsmodels `PHReg`); and a lognormal
+accelerated-failure-time regression given the age, by lifelines where PEERS_PYTHON names an interpreter that has it.
 
-Run ``python -m benchmarks.lead_time_truth`` (some minutes; ``--quick``: three seeds, no peers; ``--variants``:
-departments that lack one of the difficulties, or have more of it).
+Run ``python -m benchmarks.lead_time_truth`` (some minutes; ``--quick``: three seeds, no peers;
+``--challenger``: ours with trees over what else is known beside; ``--variants``: departments that lack one of the
+difficulties, or have more of it).
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--peers", type=int, default=5, help="seeds on which the peers are run")
     parser.add_argument("--quick", action="store_true", help="three seeds, no peers")
+    parser.add_argument("--challenger", action="store_true", help="ours with lead_time.challenger beside")
     parser.add_argument("--variants", action="store_true", help="other departments too")
     asked = parser.parse_args()
     if asked.quick:
@@ -83,6 +85,9 @@ def judge(world: World, seed: int, asked: argparse.Namespace) -> pd.DataFrame:
     began = time.process_time()
     laws = {TRUE: true_law(made, rows, HORIZON), OURS: _ours(past, rows)}
     seconds = time.process_time() - began
+    if asked.challenger:
+        told = bf.Config(lead_time={"challenger": True})
+        laws |= {"ours, challenger": _ours(bf.load(frames(made), config=told).as_of(as_of), rows)}
     if seed <= asked.peers:
         laws |= peers.laws(past, _ids(rows), HORIZON)
     day = np.minimum(made.last[rows] - made.snapshot, HORIZON + 1)

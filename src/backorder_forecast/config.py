@@ -271,6 +271,11 @@ class LeadTime(Section):
         description="Whether boosted trees over what else is known of open purchases (lines of the same order, what "
         "came of the supplier lately, quantities) may move their laws, if that came truer on past days. false: off.",
     )
+    restated_dates: bool = Field(
+        default=True,
+        description="Whether open purchases may go by the date that their supplier stated last (`purchase_promises`), "
+        "with what is learned of such dates, if that came truer on past days. false: off.",
+    )
     shared_delays: bool = Field(
         default=True,
         description="Whether open purchases of one supplier may be late together, as on past days. false: each for "

@@ -163,11 +163,11 @@ def received_parts(supply: Supply, rows: np.ndarray, days: int) -> np.ndarray:
     """
     fitted = supply.lead_times
     never = fitted.horizon + 1
-    first = np.diff(fitted.next_table[rows], prepend=0.0, axis=1) * (1.0 - fitted.cancel_hazard) ** np.arange(never - 1)
+    first = np.diff(fitted.next_table[rows], prepend=0.0, axis=1) * fitted.stay[rows]
     gap = np.diff(fitted.rest_table, prepend=0.0)
     gap[1] += gap[0]  # at least a day
     gap[0] = 0.0
-    ready = np.array([np.convolve(row, gap)[: never - 1] for row in first]).reshape(first.shape).cumsum(axis=1)
+    ready = fitted.followed(first, gap, rows)
     # the last day from which goods are received by each of the days 1…H
     opens = fitted.receiving.next_open(fitted.origin, never)
     until = np.searchsorted(opens, np.arange(1, never), side="right") - 1

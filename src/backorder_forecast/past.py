@@ -102,7 +102,7 @@ def rebuild(data: Dataset, day: pd.Timestamp, config: Config | None = None) -> P
     config = config or data.config
     tables = {name: _known(name, frame, day) for name, frame in data.tables.items()}
     if config.data.promised_date_is == "latest" and day < data.default_as_of():
-        for name in ("order_lines", "purchase_lines"):
+        for name in ("order_lines", "purchase_lines", "transfers"):
             nothing = np.full(len(tables[name]), np.datetime64("NaT", "us"))
             tables[name] = tables[name].assign(promised_date=nothing)
     tables["order_lines"] = _rewind(tables["order_lines"], data.tables["line_changes"], day)
@@ -239,7 +239,7 @@ def _purchases(past: Past) -> pd.DataFrame:
 
 
 def _skus(past: Past) -> pd.DataFrame:
-    names = ("order_lines", "stock", "purchase_lines", "policies", "stock_movements")
+    names = ("order_lines", "stock", "purchase_lines", "policies", "stock_movements", "transfers")
     pairs = pd.concat([past.tables[x][SKU].drop_duplicates() for x in names], ignore_index=True)
     skus = pairs.drop_duplicates().sort_values(SKU, kind="stable").reset_index(drop=True)
     items = past.tables["items"].drop_duplicates("item_id")[["item_id", *_ITEM_COLUMNS]]

@@ -55,7 +55,7 @@ def run(
     if "order_lines" in past.given:
         say("demand")
         told.demand = forecast_demand(past) if demand is None else demand_from(past, demand)
-    if "purchase_lines" in past.given or told.can_simulate:
+    if past.given & {"purchase_lines", "transfers"} or told.can_simulate:
         say("lead times")
         told.lead_times = lead_times or fit_lead_times(past)
     if told.can_simulate:
@@ -111,7 +111,7 @@ class _Told:
     def make_tables(self) -> None:
         """Every output table that can be said, and a reason for each that cannot."""
         self._part("demand_forecast", self.demand, lambda x: x.output(), "there are no order_lines")
-        bought = self.lead_times if "purchase_lines" in self.past.given else None
+        bought = self.lead_times if self.past.given & {"purchase_lines", "transfers"} else None
         self._part("lead_times", bought, lambda x: x.table(), "there are no purchase_lines")
         self._part("purchase_eta", bought, lambda x: eta.purchase_eta(self.past, x), "there are no purchase_lines")
         survival = supplier_survival(self.past) if bought is not None else None

@@ -235,7 +235,8 @@ INPUT: dict[str, Table] = dict([
         _when("responded_at", "When it came back.", required=False), dated="sent_at",
     ),
     _input(
-        "transfers", "Goods on the way between our own places.", ("transfer_id",),
+        "transfers", "Goods on the way between our own places: supply of the place that receives them.",
+        ("transfer_id",),
         _id("transfer_id", "The transfer."), _id("item_id", "The item."), _id("from_location_id", "From where."),
         Column("location_id", "text", "To where.", required=True),
         _when("shipped_at", "When it left."), _qty("How much."),
@@ -270,7 +271,8 @@ INPUT: dict[str, Table] = dict([
     _input(
         "calendar", "Working days and events.", (),
         Column("date", "date", "The day.", required=True, planned=True), _EVERYWHERE,
-        Column("supplier_id", "text", "Whose day; empty: ours."),
+        Column("supplier_id", "text", "Whose day; empty: ours. Days on which a supplier is shut lengthen what is open "
+               "with it."),
         Column("working", "flag", "Whether work is done; empty: not said."), Column("event", "text", "Its name."),
     ),
     _input(
@@ -327,7 +329,7 @@ OUTPUT: dict[str, Table] = dict([
     ),
     _output(
         "lead_times", "How long a new order takes.", ("supplier_id", "item_id"),
-        _id("supplier_id", "From whom."), _id("item_id", "The item."),
+        _id("supplier_id", "From whom; of transfers: the place they leave."), _id("item_id", "The item."),
         _out("n_received", "int", "Purchases received.", least=0), _out("n_open", "int", "Purchases open.", least=0),
         _out("mean_days", "days", "Mean, within the longest duration told apart.", least=0),
         *(_out(f"p{q}_days", "days", f"At most this with {q} % chance.", least=0) for q in (10, 50, 90)),
@@ -356,7 +358,8 @@ OUTPUT: dict[str, Table] = dict([
     ),
     _output(
         "purchase_eta", "When what is open will come.", ("po_line_id",),
-        _id("po_line_id", "The purchase line."), *_SKU, _out("supplier_id", "text", "From whom."),
+        _id("po_line_id", "The purchase line, or the transfer."), *_SKU,
+        _out("supplier_id", "text", "From whom; of a transfer: the place it left."),
         _out("open_qty", "quantity", "Still to come.", positive=True), _out("ordered_at", "timestamp", "When ordered."),
         _out("promised_date", "date", "Date in force."), _out("age_days", "days", "Since it was ordered.", least=0),
         _out("overdue_days", "days", "Since the date in force; 0: not overdue; empty: none stated.", least=0),

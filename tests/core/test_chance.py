@@ -179,3 +179,13 @@ def test_sampled_waits_begin_after_their_start():
     same = np.zeros((3, 4000), np.int16)
     chance.sample_geometric(np.array([0.1, 0.1, 0.0]), np.array([0, 20, 0]), keys, 61, same)
     assert (out == same).all()
+
+
+def test_ends_with_a_constant_hazard_are_geometric_draw_by_draw():
+    keys = np.array([1, 2, 3], np.uint64)
+    hazard, days = np.array([0.1, 0.01, 0.0]), 60
+    gone = 1.0 - (1.0 - hazard[:, None]) ** np.arange(1, days + 1)
+    ends, plain = np.zeros((3, 500), np.int16), np.zeros((3, 500), np.int16)
+    chance.sample_ends(gone, keys, ends)
+    chance.sample_geometric(hazard, np.zeros(3, np.int64), keys, days + 1, plain)
+    assert (ends == plain).all()

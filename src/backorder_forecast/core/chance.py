@@ -191,6 +191,15 @@ def sample_values(cdf: np.ndarray, keys: np.ndarray, out: np.ndarray) -> None:
             out[i, k] = find_day(cdf[i], uniform(keys[i], k, 0))
 
 
+@kernel("void(float64[:, :], uint64[:], int16[:, :])")
+def sample_ends(gone: np.ndarray, keys: np.ndarray, out: np.ndarray) -> None:
+    """Fill `out` [rows × scenarios] with the days 1, 2, … on which waits end, `gone` [rows × days] being the chance by
+    each day; days + 1: not by then. With a constant hazard the draws are those of `sample_geometric`."""
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[i, k] = 1 + find_day(gone[i], 1.0 - uniform(keys[i], k, 0))
+
+
 @kernel("void(float64[:], int64[:], uint64[:], int64, int16[:, :])")
 def sample_geometric(
     hazard: np.ndarray, start: np.ndarray, keys: np.ndarray, never: int, out: np.ndarray

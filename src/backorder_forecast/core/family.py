@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from . import hazards
+from .categories import category_priors
 from .drifts import common_level, own_levels
 
 PERIOD = 28  # days of ordering that share a level
@@ -70,6 +71,17 @@ class Cases:
 
 
 @dataclass(frozen=True)
+class Kin:
+    """The category of each house and of each pair, -1: none known; None: there are none to tell apart."""
+
+    house: np.ndarray | None = None
+    pair: np.ndarray | None = None
+
+
+NO_KIN = Kin()
+
+
+@dataclass(frozen=True)
 class Family:
     """Fitted laws.
 
@@ -113,10 +125,11 @@ def _none(points: np.ndarray) -> np.ndarray:
 
 def fit_family(
     cases: Cases, houses: int, pairs: int, lanes: int, periods: int, edges: int, slow: bool = True,
-    start: Family | None = None,
+    start: Family | None = None, kin: Kin = NO_KIN,
 ) -> Family:  # fmt: skip
     """Fit laws, items, places, levels (if `slow` change is looked for) and what stated dates tell, each given the
-    others, in turn; from a fit to the same cases with other weights, where there is one, in fewer turns."""
+    others, in turn; from a fit to the same cases with other weights, where there is one, in fewer turns. kin: the
+    categories of houses and pairs."""
     if not len(cases):
         return no_family(periods, edges)
     usual = _mean_by(cases.pair, cases.stated, pairs)
@@ -130,25 +143,27 @@ def fit_family(
     few = cases.thinned(_ENOUGH)
     told = few.stated - usual[few.pair]
     for turn in range(_ROUNDS if start is None else 1):
-        laws, pace, spread = _fit_houses(few, *_stretch(few, found), pace, spread, edges)
-        found = _fit_effects(few, replace(found, laws=laws), houses, periods, slow)
+        laws, pace, spread = _fit_houses(few, *_stretch(few, found), pace, spread, edges, kin.house)
+        found = _fit_effects(few, replace(found, laws=laws), houses, periods, slow, kin.pair)
         if (turn or start) and np.ptp(told) > 0.01:
             found = replace(found, beta=_fit_beta(few, found, told, houses))
     if len(few) < len(cases):
-        found = replace(found, item=_fit_effect(cases, found, cases.pair, found.item))
+        found = replace(found, item=_fit_effect(cases, found, cases.pair, found.item, kin.pair))
     many = cases.thinned(_PLENTY)
-    laws, pace, spread = _fit_houses(many, *_stretch(many, found), pace, spread, edges)
-    found = replace(found, laws=laws, item=_fit_effect(cases, replace(found, laws=laws), cases.pair, found.item))
+    laws, pace, spread = _fit_houses(many, *_stretch(many, found), pace, spread, edges, kin.house)
+    found = replace(found, laws=laws)
+    found = replace(found, item=_fit_effect(cases, found, cases.pair, found.item, kin.pair))
     found = _fit_effects(many, found, houses, periods, slow, items=False)
     return replace(found, pace_and_spread=(pace, spread))
 
 
 def _fit_effects(
-    cases: Cases, found: Family, houses: int, periods: int, slow: bool, items: bool = True
-) -> Family:
+    cases: Cases, found: Family, houses: int, periods: int, slow: bool, kin: np.ndarray | None = None,
+    items: bool = True,
+) -> Family:  # fmt: skip
     """Items, places and levels, in turn."""
     if items:
-        found = replace(found, item=_fit_effect(cases, found, cases.pair, found.item))
+        found = replace(found, item=_fit_effect(cases, found, cases.pair, found.item, kin))
     if len(found.place) - 1 > houses:
         found = replace(found, place=_fit_effect(cases, found, cases.lane, found.place))
     return _fit_levels(cases, found, houses, periods) if slow else found
@@ -190,7 +205,8 @@ def _first_pace(cases: Cases, count: int) -> np.ndarray:
 
 
 def _fit_houses(
-    cases: Cases, stretch: np.ndarray, doubt: np.ndarray, pace: np.ndarray, spread: np.ndarray, edges: int
+    cases: Cases, stretch: np.ndarray, doubt: np.ndarray, pace: np.ndarray, spread: np.ndarray, edges: int,
+    kin: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Λ of each house and of one not known, and better paces and spreads of the houses."""
     risk, events = np.zeros((len(pace), edges - 1)), np.zeros((len(pace), edges - 1))
@@ -201,9 +217,9 @@ def _fit_houses(
     base = _law_of_all(cases.thinned(_ENOUGH), of_all, doubt[some], spread[cases.house[some]])
     laws = hazards.stretched(base, scale, power, _BINS, edges)
     like = hazards.log_likelihood(risk, events, laws)
-    prior = _prior(like)
+    prior, of_unknown = _prior(like, kin)
     weight = hazards.weights(like, prior)
-    outlive = np.vstack([weight, np.exp(prior)]) @ np.exp(-laws)
+    outlive = np.vstack([weight, np.exp(of_unknown)]) @ np.exp(-laws)
     steps = -np.diff(np.log(np.maximum(outlive, 1e-300)), axis=1)
     expected = -np.expm1(-steps)
     k = hazards.strength(risk, events, expected[:-1])
@@ -232,15 +248,23 @@ def _law_of_all(cases: Cases, stretch: np.ndarray, doubt: np.ndarray, power: np.
     return hazards.cumulative(hazards.smooth(risk[0], events[0]))
 
 
-def _prior(like: np.ndarray) -> np.ndarray:
-    """Log prior weights of (pace, spread), each normal in its logarithm, fitted to all suppliers."""
+def _prior(like: np.ndarray, kin: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Log prior weights of (pace, spread), each normal in its logarithm, fitted to all suppliers: for all of them, or,
+    paces around their category's, for each; and of one not known."""
     grid = like.reshape(len(like), len(_SCALES), len(_POWERS))
     of_power = hazards.bell(np.log(_POWERS), 0.0, np.array(0.35))
     of_scale = hazards.fitted_bell(logsumexp(grid + of_power, axis=2), np.log(_SCALES))
     of_power = hazards.fitted_bell(
         logsumexp(grid + of_scale[None, :, None], axis=1), np.log(_POWERS), centre=0.0
     )
-    return np.asarray((of_scale[:, None] + of_power[None, :]).ravel())
+    both = np.asarray((of_scale[:, None] + of_power[None, :]).ravel())
+    if kin is None:
+        return both, both
+    by_category = category_priors(logsumexp(grid + of_power, axis=2), np.log(_SCALES), kin, of_scale)
+    if by_category is None:
+        return both, both
+    each = (by_category[:, :, None] + of_power[None, None, :]).reshape(len(by_category), -1)
+    return each[:-1], each[-1]
 
 
 def _likelihood(
@@ -252,12 +276,18 @@ def _likelihood(
     )
 
 
-def _fit_effect(cases: Cases, found: Family, code: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Weights of the stretches of each pair (or lane) and, last, of one not known; `weight`: those so far."""
+def _fit_effect(
+    cases: Cases, found: Family, code: np.ndarray, weight: np.ndarray, kin: np.ndarray | None = None
+) -> np.ndarray:
+    """Weights of the stretches of each pair (or lane) and, last, of one not known; `weight`: those so far; kin: the
+    categories they belong to."""
     others = _stretch(cases, found)[0] - (weight @ ITEMS)[code]
     like = _likelihood(cases, code, len(weight) - 1, others, found, ITEMS)
     prior = hazards.fitted_bell(like, ITEMS, centre=0.0)
-    return np.vstack([hazards.weights(like, prior), np.exp(prior)])
+    by_category = None if kin is None else category_priors(like, ITEMS, kin, prior)
+    if by_category is None:
+        return np.vstack([hazards.weights(like, prior), np.exp(prior)])
+    return np.vstack([hazards.weights(like, by_category[:-1]), np.exp(by_category[-1])])
 
 
 def _fit_levels(cases: Cases, found: Family, houses: int, periods: int) -> Family:

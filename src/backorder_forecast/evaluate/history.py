@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..law import Law
+from ..lead_time import supplied
 
 if TYPE_CHECKING:
     from ..past import Past
@@ -25,7 +26,8 @@ def received_given_age(past: Past, rows: pd.DataFrame, horizon: int) -> Law:
     rows: open purchase lines; index: their po_line_id. Purchases that are open themselves are left out, as they would
     be in a list of what was received: that is what this baseline shows.
     """
-    done = past.purchases[(past.purchases["open_qty"] <= 0) & (past.purchases["received_qty"] > 0)]
+    every = supplied(past)
+    done = every[(every["open_qty"] <= 0) & (every["received_qty"] > 0)]
     took = (done["last_received_at"].dt.floor("D") - done["ordered_at"].dt.floor("D")).dt.days.to_numpy(float)
     everybody = np.sort(took)
     own = {str(name): np.sort(took[at]) for name, at in done.reset_index().groupby("supplier_id").indices.items()}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..lead_time import fit_lead_times
+from ..lead_time import fit_lead_times, supplied
 from ..tables import DATE, TEXT, check_output, quantile_label
 from .history import received_given_age, stated_days
 from .scores import clustered_error, quantile_loss, randomised_transform
@@ -38,7 +38,7 @@ _DATES = [f"{quantile_label(x)}_date" for x in LEVELS]
 
 def judge(past: Past, then: Past, seed: int, book: Book) -> pd.DataFrame:
     """What was said of every purchase line open on a past day, and what had come of it by `then`."""
-    if not (past.purchases["open_qty"] > 0).any():
+    if not (supplied(past)["open_qty"] > 0).any():
         return pd.DataFrame()
     with book.timed("ours"):
         lead_times = fit_lead_times(past)
@@ -84,7 +84,7 @@ def what_came(then: Past, law: Law) -> tuple[pd.Series, pd.Series]:
     What came beyond the law's horizon had not come on its last day; what was cancelled had not come by `then`.
     """
     assert law.origin is not None
-    lines = then.purchases.set_index("po_line_id").reindex(law.index["po_line_id"].array).reset_index(drop=True)
+    lines = supplied(then).set_index("po_line_id").reindex(law.index["po_line_id"].array).reset_index(drop=True)
     last = law.origin + pd.Timedelta(days=law.width)
     received = lines["last_received_at"].dt.floor("D")
     came = received.where((lines["open_qty"] <= 0) & (received > law.origin) & (received <= last))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..past import SKU
+from .closures import Closures
 
 if TYPE_CHECKING:
     from ..past import Past
@@ -103,14 +104,29 @@ def _runs(shut: np.ndarray) -> np.ndarray:
     return runs
 
 
-def to_first_receipt(past: Past, rows: pd.DataFrame, receiving: ReceivingDays) -> Durations:
-    """Days from the clock's start to the first receipt, or to the day on which each was last seen waiting."""
+def to_first_receipt(past: Past, rows: pd.DataFrame, receiving: ReceivingDays, closures: Closures) -> Durations:
+    """Days from the clock's start to the first receipt, or to the day on which each was last seen waiting; days on
+    which its supplier is shut do not count."""
     came = np.array(rows["first_received_at"].notna(), bool)
     end = rows["first_received_at"].where(came, rows["last_cancelled_at"].where(rows["open_qty"] <= 0))
     found = between(rows["clock_at"], end.fillna(past.day), came, receiving)
     # before its first receipt the log tells of nothing: what was ordered earlier is known because it lasted
     before = (past.tables["receipts"]["received_at"].min() - rows["clock_at"]).dt.days.to_numpy(float)
-    return replace(found, entry=np.minimum(np.maximum(np.nan_to_num(before), 0.0), found.low))
+    found = replace(found, entry=np.minimum(np.maximum(np.nan_to_num(before), 0.0), found.low))
+    return working_days(found, rows["supplier_id"], rows["clock_at"], closures)
+
+
+def working_days(found: Durations, supplier: pd.Series, start: pd.Series, closures: Closures) -> Durations:
+    """The same durations without the days on which their supplier is shut.
+
+    What is received on such a day all the same had been ready on the working day before.
+    """
+    if not closures.any:
+        return found
+    row, begin = closures.rows(supplier), closures.place(start)
+    entry, low, high = (x - closures.shut(row, begin, x) for x in (found.entry, found.low, found.high))
+    low = np.where(found.ended & (high <= low), np.maximum(high - 1.0, 0.0), low)
+    return replace(found, low=low, high=np.maximum(high, low + 1.0), entry=np.minimum(entry, low))
 
 
 def as_planned(past: Past, rows: pd.DataFrame) -> Durations:
@@ -125,10 +141,13 @@ def as_planned(past: Past, rows: pd.DataFrame) -> Durations:
     return Durations(low, low + 1.0, known, np.ones(len(rows)), np.zeros(len(rows)))
 
 
-def stated_days(rows: pd.DataFrame) -> np.ndarray:
-    """Logarithm of the days from the clock's start to the first stated date, NaN where none is known [rows]."""
-    days = (rows["first_promised_date"].dt.floor("D") - rows["clock_at"].dt.floor("D")).dt.days
-    known: np.ndarray = np.log(np.maximum(days.to_numpy(float), 1.0))
+def stated_days(rows: pd.DataFrame, closures: Closures) -> np.ndarray:
+    """Logarithm of the days from the clock's start to the first stated date, those on which the supplier is shut left
+    out; NaN where none is known [rows]."""
+    days = (rows["first_promised_date"].dt.floor("D") - rows["clock_at"].dt.floor("D")).dt.days.to_numpy(float)
+    if closures.any:
+        days = days - closures.between(rows["supplier_id"], rows["clock_at"], rows["first_promised_date"])
+    known: np.ndarray = np.log(np.maximum(days, 1.0))
     return known
 
 

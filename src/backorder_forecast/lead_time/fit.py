@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .laws import LeadTimes
 from .once import Memory, Prepared
 from .rehearsal import Rehearsals, choose, learn_alike, learn_challenger, learn_correction
+from .transfers import WithTransfers, transfers_of
 
 if TYPE_CHECKING:
     from ..config import LeadTime
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def fit_lead_times(past: Past) -> LeadTimes:
-    """Fit lead times on the purchases that `past` knew.
+    """Fit lead times on the purchases that `past` knew, and on transfers between places, as another kind.
 
     >>> import pandas as pd
     >>> from backorder_forecast.dataset import Dataset
@@ -27,10 +28,18 @@ def fit_lead_times(past: Past) -> LeadTimes:
     >>> fitted.new_order("s", "x").quantile([0.5])["p50"].tolist()
     [9.0]
     """
+    bought = _fit(past)
+    return bought if past.tables["transfers"].empty else WithTransfers.of(bought, _fit(transfers_of(past)))
+
+
+def _fit(past: Past) -> LeadTimes:
+    """Lead times of one kind."""
     config = past.config.lead_time
     tried = memories(config)
     prepared, rehearsals = Prepared.of(past), Rehearsals(past, tried[0])
     memory = choose(rehearsals, tried)
+    if config.restated_dates and prepared.statements is not None:
+        memory = choose(rehearsals, [memory, replace(memory, restated=True)])
     found = prepared.fit(memory)
     if not len(found.open_rows):
         return found

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from ..core import hazards
-from ..core.family import Cases, fit_family
+from ..core.family import Cases, Kin, fit_family
 from ..tables import TEXT
+from .cancelling import closed_short, learn_cancelling
+from .closures import Closures, supplier_closures
 from .coded import Coded
 from .durations import (
     Durations,
@@ -21,8 +24,11 @@ from .durations import (
     stated_days,
     to_first_receipt,
     weights,
+    working_days,
 )
-from .laws import LeadTimes, periods_back
+from .fitted import periods_back
+from .laws import LeadTimes
+from .restated import as_purchases
 
 if TYPE_CHECKING:
     from ..past import Past
@@ -30,14 +36,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Memory:
-    """How past purchases count: days after which one counts half (None: all alike); whether levels move slowly."""
+    """How past purchases count: days after which one counts half (None: all alike); whether levels move slowly; whether
+    open ones go by dates that were stated anew."""
 
     half_life: float | None = None
     slow: bool = True
+    restated: bool = False
 
     def __str__(self) -> str:
         fades = "all purchases count alike" if self.half_life is None else f"half-life {self.half_life:.0f} days"
-        return f"{fades}, {'slow change' if self.slow else 'no slow change'}"
+        moves = "slow change" if self.slow else "no slow change"
+        return f"{fades}, {moves}" + ", by re-stated dates" * self.restated
 
 
 @dataclass(frozen=True)
@@ -52,53 +61,80 @@ class Prepared:
     rows: pd.DataFrame
     used: pd.DataFrame
     receiving: ReceivingDays
+    closures: Closures
     durations: Durations
     coded: Coded
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, past: Past) -> Prepared:
-        """From what `past` knew."""
-        config, notes = past.config.lead_time, []
+    def of(cls, past: Past, like: Prepared | None = None) -> Prepared:
+        """From what `past` knew; with the days on which goods are received, and suppliers shut, of another."""
+        config, notes = past.config.lead_time, list[str]()
         rows = past.purchases.copy()
         rows["clock_at"] = rows["ordered_at"]
         if config.clock == "confirmed_at":
             rows["clock_at"] = rows["confirmed_at"].fillna(rows["ordered_at"])
         rows["supplier_id"] = rows["supplier_id"].astype(TEXT)
-        receiving = receiving_days(past, rows["clock_at"].min() if len(rows) else past.day)
+        if like is None:
+            receiving = receiving_days(past, rows["clock_at"].min() if len(rows) else past.day)
+            closures = supplier_closures(past, rows, receiving.first, len(receiving.shut))
+            notes += closures.notes
+        else:
+            receiving, closures = like.receiving, like.closures
         used = rows[past.days_since(rows["clock_at"]) < config.history_days].reset_index(drop=True)
-        durations = to_first_receipt(past, used, receiving)
+        durations = to_first_receipt(past, used, receiving, closures)
         if len(used) and not durations.ended.any():
-            durations = as_planned(past, used)
+            durations = working_days(as_planned(past, used), used["supplier_id"], used["clock_at"], closures)
             notes.append("nothing was ever received: lead times are the stated days of purchases and policies")
         durations = replace(durations, weight=weights(used, durations))
-        return cls(past, rows, used, receiving, durations, Coded.of(used), tuple(notes))
+        return cls(past, rows, used, receiving, closures, durations, Coded.of(used), tuple(notes))
 
     def fit(self, memory: Memory, start: LeadTimes | None = None) -> LeadTimes:
         """Fit with this memory; sooner from a fit of the same day with another."""
+        found = self._fit(memory, start)
+        ends = learn_cancelling(found, self.used, self.durations.low, self.durations.entry)
+        found = replace(found, cancelling=ends)
+        return self.by_statements(found, memory) if memory.restated else found
+
+    @cached_property
+    def statements(self) -> Prepared | None:
+        """Of dates that were stated anew; None where there are too few."""
+        told = as_purchases(self.past, self.rows)
+        return None if told is None else Prepared.of(told, self)
+
+    def by_statements(self, found: LeadTimes, memory: Memory) -> LeadTimes:
+        """What was fitted, open purchases going by the dates that were stated anew."""
+        if self.statements is None:
+            return found
+        return replace(found, restated=self.statements.fit(replace(memory, restated=False)))
+
+    def _fit(self, memory: Memory, start: LeadTimes | None) -> LeadTimes:
         past, used, coded = self.past, self.used, self.coded
         edges = 2 + int(min(past.config.lead_time.max_days, max(30.0, self.durations.high.max(initial=0.0))))
-        cases, usual, periods = _cases(used, self.durations, coded, past.day)
+        cases, usual, periods = _cases(used, self.durations, coded, past.day, self.closures)
         if memory.half_life is not None:
             fading = 0.5 ** (past.days_since(used["clock_at"]) / memory.half_life)
             cases = replace(cases, weight=cases.weight * fading)
         sizes = (len(coded.suppliers), len(coded.pair_keys), len(coded.lane_keys), periods)
-        family = fit_family(cases, *sizes, edges, slow=memory.slow, start=start.family if start else None)
-        rest, split_prob, split_share = _fit_splits(past, used, coded.pairs, self.receiving, edges)
+        first = start.family if start else None
+        family = fit_family(cases, *sizes, edges, slow=memory.slow, start=first, kin=_kin(past, coded))
+        rest, split_prob, split_share = _fit_splits(
+            past, used, coded.pairs, self.receiving, self.closures, edges
+        )
         return LeadTimes(
             past.day, past.config.simulation.horizon_days, self.receiving, coded, family, usual, rest, split_prob,
-            split_share, _cancel_hazard(used, self.durations), self.rows, self.notes,
+            split_share, _cancel_hazard(used, self.durations), self.rows, self.notes, closures=self.closures,
         )  # fmt: skip
 
 
 def _cases(
-    rows: pd.DataFrame, durations: Durations, coded: Coded, origin: pd.Timestamp
+    rows: pd.DataFrame, durations: Durations, coded: Coded, origin: pd.Timestamp, closures: Closures
 ) -> tuple[Cases, np.ndarray, int]:
     """The durations as arrays; the usual stated days of each supplier, in logarithm; periods of ordering."""
     house, pair, lane = coded.houses(rows["supplier_id"]), coded.pairs_of(rows), coded.lanes_of(rows)
     back = periods_back(rows["clock_at"], origin)
     periods = 1 + int(back.max(initial=0))
-    stated = stated_days(rows)
+    stated = stated_days(rows, closures)
     known = ~np.isnan(stated)
     usual = _mean_of_known(house, stated, known, len(coded.suppliers))
     against = np.where(known, stated - usual[house], 0.0)
@@ -111,6 +147,17 @@ def _cases(
     return cases, usual, periods
 
 
+def _kin(past: Past, coded: Coded) -> Kin:
+    """Categories of suppliers and of items."""
+    found = []
+    for name, ids in (("supplier", coded.suppliers), ("item", coded.items)):
+        known = past.tables[f"{name}s"].drop_duplicates(f"{name}_id").set_index(f"{name}_id")["category"]
+        code, categories = pd.factorize(known.reindex(ids), sort=True)
+        found.append(code.astype(np.int64) if len(categories) > 1 else None)
+    house, item = found
+    return Kin(house, None if item is None else item[coded.pair_keys % max(len(coded.items), 1)])
+
+
 def _mean_of_known(code: np.ndarray, values: np.ndarray, known: np.ndarray, count: int) -> np.ndarray:
     """Mean by code; 0 where nothing is known."""
     size = np.maximum(np.bincount(code[known], minlength=count), 1)
@@ -119,18 +166,20 @@ def _mean_of_known(code: np.ndarray, values: np.ndarray, known: np.ndarray, coun
 
 
 def _fit_splits(
-    past: Past, rows: pd.DataFrame, pairs: pd.DataFrame, receiving: ReceivingDays, edges: int
+    past: Past, rows: pd.DataFrame, pairs: pd.DataFrame, receiving: ReceivingDays, closures: Closures, edges: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Λ of the gap from a part to the rest, chance of a part by pair (its supplier's, shrunk to all), its shares."""
     came = rows[rows["first_received_at"].notna()]
     share = _first_qty(past, came) / came["qty"].to_numpy()
-    parts = share < 1 - 1e-9
+    # what was taken off the order before is no part that is still to come
+    once = came["last_received_at"].dt.floor("D") == came["first_received_at"].dt.floor("D")
+    parts = (share < 1 - 1e-9) & ~((came["open_qty"] <= 0) & once & ~closed_short(came)).to_numpy()
     rate = (parts.sum() + 0.5) / (len(came) + 10.0)
     seen = pd.DataFrame({"supplier_id": came["supplier_id"], "part": parts})
     seen = seen.groupby("supplier_id")["part"].agg(["sum", "size"])
     house = ((seen["sum"] + 20 * rate) / (seen["size"] + 20)).reindex(pairs["supplier_id"].array).fillna(rate)
     shares = np.sort(share[parts]) if parts.any() else np.array([0.5])
-    rest = _law_of_rest(past, came[parts], receiving, edges)
+    rest = _law_of_rest(past, came[parts], receiving, closures, edges)
     return rest, house.to_numpy(float), np.clip(shares, 0.01, 0.99)
 
 
@@ -149,11 +198,16 @@ def _first_qty(past: Past, came: pd.DataFrame) -> np.ndarray:
     return qty
 
 
-def _law_of_rest(past: Past, waiting: pd.DataFrame, receiving: ReceivingDays, edges: int) -> np.ndarray:
+def _law_of_rest(
+    past: Past, waiting: pd.DataFrame, receiving: ReceivingDays, closures: Closures, edges: int
+) -> np.ndarray:
     begin = waiting["first_received_at"].dt.floor("D")
     finished = (waiting["open_qty"] <= 0) & (waiting["last_received_at"].dt.floor("D") > begin)
-    end = waiting["last_received_at"].where(finished, past.day).dt.floor("D")
-    gaps = between(begin, end, np.array(finished, bool), receiving)
+    short = closed_short(waiting)
+    end = waiting["last_received_at"].where(finished, waiting["last_cancelled_at"].where(short, past.day)).dt.floor("D")
+    gaps = working_days(
+        between(begin, end, np.array(finished, bool), receiving), waiting["supplier_id"], begin, closures
+    )
     risk, events = np.zeros((1, edges - 1)), np.zeros((1, edges - 1))
     one = np.ones(len(waiting))
     hazards.add_counts(

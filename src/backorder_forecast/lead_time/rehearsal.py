@@ -15,7 +15,8 @@ import pandas as pd
 from ..core.recalibration import fitted
 from ..streams import text_hashes
 from .challenger import Cases, Challenger, features, gain, total_and_error, trained
-from .laws import Correction, LeadTimes
+from .fitted import Correction
+from .laws import LeadTimes
 from .once import Memory, Prepared
 
 if TYPE_CHECKING:
@@ -93,9 +94,11 @@ class Rehearsals:
             assert prepared is not None
             if day not in self._first:
                 self._first[day] = prepared.fit(self.first)
-            lead_times = self._first[day]
-            if memory != self.first:
-                lead_times = prepared.fit(memory, lead_times)
+            lead_times, plain = self._first[day], replace(memory, restated=False)
+            if plain != self.first:
+                lead_times = prepared.fit(plain, lead_times)
+            if memory.restated:
+                lead_times = prepared.by_statements(lead_times, plain)
             rows = lead_times.open_rows
             table = lead_times.plain_table.astype(np.float32)
             self._said[day, memory] = Forecast(
@@ -121,8 +124,8 @@ class Rehearsals:
 
 def _versions(past: Past) -> bool:
     """Whether what an earlier day knew may look different from here: rows that replaced others."""
-    tables = ("purchase_lines", "receipts", "purchase_cancellations", "purchase_promises", "items", "calendar")
-    return any(past.tables[x]["known_at"].notna().any() for x in tables)
+    dated = ("purchase_lines", "receipts", "purchase_cancellations", "purchase_promises")
+    return any(past.tables[x]["known_at"].notna().any() for x in (*dated, "items", "suppliers", "calendar"))
 
 
 def _sampled(past: Past) -> tuple[Past, float]:
@@ -212,16 +215,16 @@ def learn_challenger(rehearsals: Rehearsals, memory: Memory, correction: Correct
     if not latest:
         return None
     then = min(latest)
-    first = trained(_cases(rehearsals, older, memory, correction, then))
+    first = trained(past_cases(rehearsals, older, memory, correction, then))
     if first is None:
         return None
-    better, error = gain(first, _cases(rehearsals, latest, memory, correction, rehearsals.past.day))
+    better, error = gain(first, past_cases(rehearsals, latest, memory, correction, rehearsals.past.day))
     if better - _DOUBT * error <= 0.0:
         return None
-    return trained(_cases(rehearsals, days, memory, correction, rehearsals.past.day))
+    return trained(past_cases(rehearsals, days, memory, correction, rehearsals.past.day))
 
 
-def _cases(
+def past_cases(
     rehearsals: Rehearsals, days: list[pd.Timestamp], memory: Memory, correction: Correction, by: pd.Timestamp
 ) -> Cases:
     """Purchases open on past days, and what was known of them by a later one."""

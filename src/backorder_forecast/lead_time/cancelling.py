@@ -44,9 +44,13 @@ class Cancelling:
 def learn_cancelling(found: LeadTimes, rows: pd.DataFrame, low: np.ndarray, entry: np.ndarray) -> Cancelling | None:
     """From purchase lines, how long each waited with nothing come (`low`) and from when on it was seen to (`entry`);
     None: nothing was ever cancelled."""
+    if not (rows["cancelled_qty"] > 0).any():
+        return None
     nothing_came = rows["first_received_at"].isna().to_numpy()
     gone = (rows["cancelled_qty"] > 0).to_numpy() & (rows["open_qty"] <= 0).to_numpy()
-    begun = _of_begun(found, rows[~nothing_came])
+    parted = rows["last_received_at"] > rows["first_received_at"]
+    parted |= (rows["open_qty"] > 0) | (rows["cancelled_qty"] > 0)
+    begun = _of_begun(found, rows[~nothing_came & parted.to_numpy()])
     ended = np.flatnonzero(gone & nothing_came)
     if not len(ended):
         return Cancelling(np.zeros(len(LEVELS) * 8 + 8), begun, np.ones(1)) if begun.any() else None

@@ -172,8 +172,10 @@ def _fit_splits(
     came = rows[rows["first_received_at"].notna()]
     share = _first_qty(past, came) / came["qty"].to_numpy()
     # what was taken off the order before is no part that is still to come
-    once = came["last_received_at"].dt.floor("D") == came["first_received_at"].dt.floor("D")
-    parts = (share < 1 - 1e-9) & ~((came["open_qty"] <= 0) & once & ~closed_short(came)).to_numpy()
+    parts = share < 1 - 1e-9
+    few = came[parts]
+    once = few["last_received_at"].dt.floor("D") == few["first_received_at"].dt.floor("D")
+    parts[parts] = ~((few["open_qty"] <= 0) & once & ~closed_short(few)).to_numpy()
     rate = (parts.sum() + 0.5) / (len(came) + 10.0)
     seen = pd.DataFrame({"supplier_id": came["supplier_id"], "part": parts})
     seen = seen.groupby("supplier_id")["part"].agg(["sum", "size"])

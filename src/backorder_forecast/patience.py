@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .core import hazards
+from .core.ending import shrunk_rates
 from .stock import had_stock
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ def learn_patience(past: Past) -> Patience:
     Lines that had stock were not waiting for goods, and who cancels within a day was not either. Waits that ended
     otherwise, or go on, are censored: a chance is cancellations over days at risk, the most likely constant one. Ages
     are drawn towards the average of all, classes towards the ages of all, as strongly as makes the counts most likely
-    (gamma-Poisson; :func:`.core.hazards.strength`), so that few events move nothing. What the retailer cancels now and
-    then is censored too; but where half or more of the lines that get to some day of the wait, ten at least, are
+    (gamma-Poisson; :func:`.core.ending.shrunk_rates`), so that few events move nothing. What the retailer cancels now
+    and then is censored too; but where half or more of the lines that get to some day of the wait, ten at least, are
     cancelled by it on that day, it has a rule, and goes on having it.
     """
     config = past.config.queue
@@ -118,17 +118,17 @@ def learn_patience(past: Past) -> Patience:
     waits = _waits(past)
     risk, events = waits.counts(slice(None))
     daily = float(events.sum() / risk.sum()) if risk.sum() > 0 else 0.0
-    age = daily * _ratios(risk * daily, events)
+    age = shrunk_rates(events, risk, np.full(len(EDGES), daily))
     classes = np.unique(waits.priority)
-    one = _ratios(*_by_class(waits, classes, age)) if len(classes) > 1 else np.ones(len(classes))
-    learned = Patience(daily, age, classes, one[:, None] * age, *_cut_off(waits))
+    ratio = shrunk_rates(*_by_class(waits, classes, age), np.ones(len(classes)))
+    learned = Patience(daily, age, classes, ratio[:, None] * age, *_cut_off(waits))
     return with_cut_off(learned, config.cut_off_days)
 
 
 def _by_class(waits: _Waits, classes: np.ndarray, age: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cancellations expected of each class at the chances of all, and those that came."""
+    """Cancellations of each class, and those expected at the chances of all."""
     counts = [waits.counts(waits.priority == c) for c in classes]
-    return np.array([(risk * age).sum() for risk, _ in counts]), np.array([events.sum() for _, events in counts])
+    return np.array([events.sum() for _, events in counts]), np.array([(risk * age).sum() for risk, _ in counts])
 
 
 def _waits(past: Past) -> _Waits:
@@ -154,12 +154,3 @@ def _cut_off(waits: _Waits) -> tuple[int | None, float]:
     share[: _AT_ONCE + 1] = 0.0
     day = int(np.argmax(share))
     return (day, float(share[day])) if share[day] >= _MOST_OF else (None, 0.0)
-
-
-def _ratios(expected: np.ndarray, events: np.ndarray) -> np.ndarray:
-    """Events over what was expected, drawn towards 1; exactly 1 where nothing speaks for a difference."""
-    k = hazards.strength(expected, events, np.ones_like(expected))
-    if k >= hazards.STRENGTHS[-1]:
-        return np.ones_like(expected)
-    ratio: np.ndarray = (events + k) / (expected + k)
-    return ratio

@@ -367,8 +367,27 @@ OUTPUT: dict[str, Table] = dict([
         *_dates("the last open unit has come"),
         _out("receive_prob", "prob", "Chance that it comes within the horizon."),
         _out("late_prob", "prob", "Chance that it comes after the date in force."),
-        _out("expedite_line_days", "number", "Backordered line-days saved if it came sooner.", required=False,
-             later=True, least=0),
+        _out("expedite_line_days", "number", "Backordered line-days of waiting lines saved if it came sooner, by the first "
+             "of `queue.expedite_days`; empty: not simulated.", required=False, least=0),
+    ),
+    _output(
+        "expedite", "What each open purchase would save if it came sooner, on the same scenarios; see docs/queue.md.",
+        ("po_line_id", "sooner_days"),
+        _id("po_line_id", "The purchase line."), *_SKU, _out("supplier_id", "text", "From whom."),
+        _out("open_qty", "quantity", "Still to come.", positive=True),
+        _out("sooner_days", "int", "Days sooner, tomorrow at the earliest.", positive=True),
+        *(column for name, what in (
+            ("line_days", "Days that open lines wait, until they leave or their customers do, less"),
+            ("late_lines", "Promises in force kept that would be missed"),
+            ("value_days", "The same days, each times the value (price times open units) of its line, in currency × days"),
+            ("late_value", "Value of the lines whose promises are kept that would be missed, in currency"),
+          ) for column in (
+            _out(f"{name}_saved", "number", f"{what}; mean of the scenarios."),
+            _out(f"{name}_error", "number", "Its standard error.", least=0),
+          )),
+        _out("basis", "text", "Whether curves of need and supply say all there is; whether its component was simulated "
+             "again; or whether curves say it only about (demand served before, planned orders, lines that leave together).",
+             allowed=("curves", "simulated", "approximate")),
     ),
     _output(
         "line_eta", "When each waiting line leaves, if its customer goes on waiting.", ("line_id",),

@@ -346,7 +346,7 @@ def test_help_is_there_at_once() -> None:
     assert not loaded & {"numpy", "pandas", "pyarrow", "matplotlib", "numba", "pydantic", "rich", "jinja2"}
 
 
-@pytest.mark.parametrize("verb", ["promise", "what-if"])
+@pytest.mark.parametrize("verb", ["promise"])
 def test_what_a_later_version_brings_is_said_to_be_absent(verb: str, invoke: Invoke) -> None:
     code, out, err = invoke(verb, "anything", "--item", "7")
     assert (code, out) == (2, "")

@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "BackorderForecastError": "errors",
+    "Change": "change",
     "Config": "config",
     "ConfigError": "errors",
     "Dataset": "dataset",
@@ -72,6 +73,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:  # what type checkers see; at run time names are imported on first use
+    from .change import Change as Change
     from .comparison import compare_rules as compare_rules
     from .config import Config as Config
     from .dataset import Dataset as Dataset

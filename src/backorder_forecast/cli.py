@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(f"{__package__}.cli")  # __name__ is another under `python -m`
 
 STAGES = ("load", "demand", "lead times", "policy", "supply", "queue", "tables", "replay", "report")
-LATER = ("promise", "what-if")
+LATER = ("promise",)
 INTERRUPTED = 130  # what shells expect of a program that was told to stop
 Command = Callable[..., Any]
 
@@ -252,6 +252,37 @@ def show(run_dir: Path, talk: Talk, **ids: str | None) -> None:
     if sum(value is not None for value in ids.values()) != 1:
         raise click.UsageError("ask for exactly one of --order, --line, --customer")
     found = open_run(run_dir).show(**ids)
+    talk.result(found.to_dict(), str(found))
+
+
+@cli.command("what-if")
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option("--rule", help="Another allocation rule.")
+@click.option("--stock", multiple=True, metavar="ITEM=UNITS", help="Units more, or fewer, on hand.")
+@click.option("--sooner", multiple=True, metavar="PO=DAYS", help="A purchase line comes so many days sooner.")
+@click.option("--cancel", multiple=True, metavar="PO", help="A purchase line never comes.")
+@click.option("--buy", multiple=True, metavar="ITEM=QTY[@DATE]", help="One more purchase; no date: as a new order.")
+@click.option("--move", multiple=True, metavar="ITEM=QTY:FROM>TO[:DAYS]", help="Stock moves between locations.")
+@click.option("--service-target", multiple=True, metavar="[ITEM=]SHARE", help="Policies that reach another target.")
+@click.option("--demand", multiple=True, metavar="[ITEM=]FACTOR", help="Demand to come times a factor.")
+@click.option("--variants", type=click.Path(path_type=Path), help="TOML file with a table for each further variant.")
+@talking
+def what_if(run_dir: Path, variants: Path | None, talk: Talk, **flags: Any) -> None:
+    """Simulate the same scenarios with something changed: what improves, by how much, and which dates move.
+
+    ITEM is an item, or ITEM/LOCATION where it lies at several.
+    """
+    from .change_text import change_of, variants_of
+    from .result import open_run
+
+    asked = {} if variants is None else dict(variants_of(variants))
+    if any(flags.values()):
+        asked["changed"] = change_of(**flags)
+    with _progress(talk) as stage:
+        stage("load")
+        opened = open_run(run_dir)
+        stage("queue")
+        found = opened.what_if(asked)
     talk.result(found.to_dict(), str(found))
 
 

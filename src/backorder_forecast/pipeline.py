@@ -18,6 +18,7 @@ from .lead_time import LeadTimes, fit_lead_times
 from .past import Past, rebuild, sku_codes
 from .policy import set_policies
 from .queue import Outcomes, simulate
+from .queue_inputs import QueueInputs
 from .result import Run
 from .service import learn_service
 from .suppliers import supplier_scorecard, supplier_survival
@@ -197,5 +198,6 @@ class _Told:
             "warnings": list(data.warnings),
         }
         ship_dates = self.outcomes.ship_dates if self.outcomes is not None else None
+        inputs = QueueInputs.of(self.outcomes) if self.outcomes is not None else None
         return Run(past.day, past.config, self.seed, self.tables, state | self.state, self.notes, self.missing,
-                   manifest, ship_dates)  # fmt: skip
+                   manifest, ship_dates, inputs)  # fmt: skip

@@ -7,8 +7,9 @@ the two are the same object, so whatever can be asked of one can be asked of the
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,11 @@ from .errors import NotAvailable, did_you_mean
 
 if TYPE_CHECKING:
     from .law import Law
+    from .queue import Outcomes
+    from .queue_inputs import QueueInputs
+    from .what_if import WhatIf
 
-LATER = {"explain", "promise", "what_if", "compare", "notices", "promises_to_state", "messages"}
+LATER = {"explain", "promise", "compare", "notices", "promises_to_state", "messages"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,6 +45,7 @@ class Run:
     missing : table → why this run could not say it.
     manifest : inputs, cleaning counts, timings; written to ``manifest.json``.
     ship_dates : a law over the open lines: the day on which each leaves.
+    inputs : what the queue was simulated from, or how to read that from disk; see ``queue_inputs``.
 
     Raises ``NotAvailable`` (an ``AttributeError``) when a table is asked for that this run could not make.
 
@@ -63,6 +68,7 @@ class Run:
     missing: Mapping[str, str] = field(default_factory=dict)
     manifest: Mapping[str, Any] = field(default_factory=dict)
     ship_dates: Law | None = None
+    inputs: QueueInputs | Callable[[], QueueInputs] | None = None
 
     def __getattr__(self, name: str) -> pd.DataFrame:
         """Return the output table ``name``."""
@@ -70,6 +76,8 @@ class Run:
             raise AttributeError(name)  # copying and pickling ask for these before the fields exist
         if name in self.tables:
             return self.tables[name]
+        if name in ("queue_inputs", "simulated"):  # a property that cannot be had is asked for here once more
+            raise NotAvailable(self._why_not_again())
         raise NotAvailable(f"this run has no {name}{self._why_not(name)}")
 
     def __dir__(self) -> list[str]:
@@ -93,6 +101,34 @@ class Run:
         """
         return answer(self, order_id=order_id, line_id=line_id, customer_id=customer_id)
 
+    @cached_property
+    def queue_inputs(self) -> QueueInputs:
+        """What the queue was simulated from, to simulate it again; of an opened run read when first asked for.
+
+        Raises ``NotAvailable`` where nothing was simulated.
+        """
+        if self.inputs is None:
+            raise NotAvailable(self._why_not_again())
+        return self.inputs() if callable(self.inputs) else self.inputs
+
+    @cached_property
+    def simulated(self) -> Outcomes:
+        """The run's own scenarios, simulated again with the day of every line in each of them."""
+        return self.queue_inputs.simulate(every_day=True)
+
+    def what_if(self, variants: Mapping[str, Any] | None = None, **change: Any) -> WhatIf:
+        """Simulate the queue again on the same scenarios with something changed, and tell the difference.
+
+        ``change`` is one variant, by the fields of :class:`Change`; ``variants`` are several, by name, each a
+        ``Change`` or a mapping of its fields: ``run.what_if(sooner={"P1": 7})``,
+        ``run.what_if({"fair": {"rule": "max_min"}})``. The answer has ``.table`` (metrics with value, difference and
+        its standard error) and ``.lines`` (whose dates change).
+        Raises ``UsageError`` for ids that are not known, ``NotAvailable`` where nothing was simulated.
+        """
+        from .what_if import what_if
+
+        return what_if(self, {**(variants or {}), **({"changed": change} if change else {})})
+
     def save(self, out: str | Path, *, files: Mapping[str, bytes] | None = None) -> Path:
         """Write the run to ``out/<as_of>/``, whole or not at all, and return that folder.
 
@@ -101,6 +137,10 @@ class Run:
         """
         with storage.hold(out, self.as_of) as held:
             return storage.write_run(self, held, files=files)
+
+    def _why_not_again(self) -> str:
+        why = self.missing.get("line_eta", "its folder is of an earlier version; make the run again")
+        return f"this run cannot be simulated again: {why}"
 
     def _why_not(self, name: str) -> str:
         if name in self.missing:

@@ -425,6 +425,27 @@ OUTPUT: dict[str, Table] = dict([
         _out("status", "text", "For reading: the first that holds.", allowed=_STATUS),
     ),
     _output(
+        "what_if", "What changes bring, on the same scenarios; of `Run.what_if`, not kept in the run folder.",
+        ("variant", "metric"),
+        _id("variant", "Which change; `as it is`: none."), _id("metric", "What is measured, see docs/queue.md."),
+        _out("value", "number", "Mean of the scenarios."), _out("standard_error", "number", "Its standard error.", least=0),
+        _out("difference", "number", "Value less that of `as it is`, scenario by scenario."),
+        _out("difference_error", "number", "Standard error of the difference.", least=0),
+    ),
+    _output(
+        "what_if_lines", "Waiting lines whose dates a change moves; of `Run.what_if`, not kept in the run folder.",
+        ("variant", "line_id"),
+        _id("variant", "Which change."), _id("line_id", "The line."), _id("order_id", "The order."),
+        _out("customer_id", "text", "Who ordered."), *_SKU, _out("open_qty", "quantity", "Still open.", positive=True),
+        *(column for prefix, when in (("", "as it is"), ("new_", "with the change")) for column in (
+            *(_out(f"{prefix}p{q}_date", "date", f"With {q} % chance it leaves by the end of this day, {when}; empty: beyond "
+                   "the horizon.") for q in (50, 90)),
+            _out(f"{prefix}on_time_prob", "prob", f"Chance that it leaves by the date in force, {when}; empty: none."),
+        )),
+        _out("days_sooner", "days", "Days that it leaves sooner; beyond the horizon counts as one day more."),
+        _out("days_sooner_error", "days", "Its standard error.", least=0),
+    ),
+    _output(
         "backorder_risk", "What may run out, with open purchases only and with planned ones.",
         ("item_id", "location_id", "horizon_days", "supply_basis"),
         *_SKU, _out("horizon_days", "int", "Days looked ahead.", positive=True),

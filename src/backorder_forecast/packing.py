@@ -1,0 +1,142 @@
+"""Dataclasses of arrays, frames and plain values as named arrays and a plain tree, and back: no pickle, no code.
+
+What may be packed is told beforehand, class by class; anything else is refused. Numbers come back bit for bit.
+
+>>> from dataclasses import dataclass
+>>> @dataclass(frozen=True)
+... class Point:
+...     at: np.ndarray
+...     name: str
+>>> packed = pack(Point(np.array([0.1, np.nan]), "p"), [Point])
+>>> sorted(packed), unpack(packed, [Point]).name
+(['0', 'tree'], 'p')
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .tables import TEXT
+
+TREE = "tree"
+
+
+def pack(value: Any, known: Iterable[type]) -> dict[str, np.ndarray]:
+    """The arrays of a value by name, and under `tree` how it is put together, as JSON in bytes.
+
+    Raises: ``TypeError`` or ``AttributeError`` for what is neither plain, nor array, frame, text or of a known class.
+    """
+    packer = _Packer({x.__name__ for x in known})
+    tree = packer.node(value)
+    return {**packer.arrays, TREE: np.frombuffer(json.dumps(tree).encode(), np.uint8)}
+
+
+def unpack(arrays: Mapping[str, np.ndarray], known: Iterable[type]) -> Any:
+    """The inverse of `pack`. Raises: ``KeyError`` where something is missing or of a class that is not known."""
+    tree = json.loads(bytes(arrays[TREE]).decode())
+    return _Unpacker(arrays, {x.__name__: x for x in known}).value(tree)
+
+
+class _Packer:
+    def __init__(self, known: set[str]) -> None:
+        self.known, self.arrays = known, dict[str, np.ndarray]()
+
+    def _put(self, array: np.ndarray) -> str:
+        name = str(len(self.arrays))
+        self.arrays[name] = array
+        return name
+
+    def node(self, value: Any) -> Any:
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        if isinstance(value, np.ndarray) and value.dtype != object:
+            return {"array": self._put(value)}
+        if isinstance(value, np.ndarray):
+            return {"texts": self._texts(value)}
+        if isinstance(value, np.datetime64):
+            return {"datetime64": self._put(np.array([value]))}
+        if isinstance(value, np.generic):
+            return value.item()
+        if isinstance(value, pd.Timestamp):
+            return {"timestamp": value.isoformat()}
+        if isinstance(value, tuple | list):
+            return {type(value).__name__: [self.node(x) for x in value]}
+        if isinstance(value, dict):
+            return {"dict": [[self.node(k), self.node(x)] for k, x in value.items()]}
+        if isinstance(value, pd.DatetimeIndex):
+            return {"dates": self._put(value.to_numpy())}
+        if isinstance(value, pd.DataFrame):
+            return {"frame": [[str(x), self._column(value[x])] for x in value], "rows": len(value)}
+        name = type(value).__name__
+        if is_dataclass(value) and name in self.known:
+            return {"class": name, "of": {x.name: self.node(getattr(value, x.name)) for x in fields(value)}}
+        raise TypeError(f"a {name} cannot be packed")
+
+    def _texts(self, values: Any) -> list[str]:
+        """All bytes behind each other, and the length of each text; −1: there is none."""
+        coded = [None if pd.isna(x) else x.encode() for x in values]
+        lengths = np.array([-1 if x is None else len(x) for x in coded], np.int64)
+        content = np.frombuffer(b"".join(x for x in coded if x is not None), np.uint8)
+        return [self._put(content), self._put(lengths)]
+
+    def _column(self, column: pd.Series) -> Any:
+        if isinstance(column.dtype, pd.StringDtype):
+            return {"text": self._texts(column.array)}
+        if column.dtype == object:
+            return {"texts": self._texts(column.array)}
+        if not isinstance(column.dtype, np.dtype):
+            missing = column.isna().to_numpy()
+            dtype: Any = column.dtype
+            values = column.fillna(dtype.type(0)).to_numpy(dtype.numpy_dtype)
+            return {"nullable": [str(column.dtype), self._put(values), self._put(missing)]}
+        return {"array": self._put(column.to_numpy())}
+
+
+class _Unpacker:
+    def __init__(self, arrays: Mapping[str, np.ndarray], known: Mapping[str, type]) -> None:
+        self.arrays, self.known = arrays, known
+
+    def value(self, node: Any) -> Any:
+        if not isinstance(node, dict):
+            return node
+        if "class" in node:
+            return self.known[node["class"]](**{name: self.value(x) for name, x in node["of"].items()})
+        if "frame" in node:
+            columns = {name: self._column(x) for name, x in node["frame"]}
+            return pd.DataFrame(columns, index=pd.RangeIndex(node["rows"]))
+        [(kind, content)] = node.items()
+        if kind in ("tuple", "list"):
+            return (tuple if kind == "tuple" else list)(self.value(x) for x in content)
+        if kind == "dict":
+            return {self.value(k): self.value(x) for k, x in content}
+        if kind == "timestamp":
+            return pd.Timestamp(content)
+        if kind == "texts":
+            return self._texts(content)
+        array = self.arrays[content]
+        return array[0] if kind == "datetime64" else pd.DatetimeIndex(array) if kind == "dates" else array
+
+    def _texts(self, names: list[str]) -> np.ndarray:
+        content, lengths = bytes(self.arrays[names[0]]), self.arrays[names[1]]
+        ends = np.cumsum(np.maximum(lengths, 0))
+        out = np.empty(len(lengths), dtype=object)
+        out[:] = [content[end - n : end].decode() if n >= 0 else None
+                  for end, n in zip(ends.tolist(), lengths.tolist(), strict=True)]  # fmt: skip
+        return out
+
+    def _column(self, node: dict[str, Any]) -> pd.Series:
+        [(kind, content)] = node.items()
+        if kind == "text":
+            return pd.Series(self._texts(content), dtype=TEXT)
+        if kind == "nullable":
+            dtype, values, missing = content
+            plain = pd.Series(self.arrays[values]).astype(dtype)
+            masked: pd.Series = plain.mask(self.arrays[missing])
+            return masked
+        return pd.Series(self.value(node))

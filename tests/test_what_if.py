@@ -13,13 +13,12 @@ from backorder_forecast import cli
 from backorder_forecast.packing import pack, unpack
 from backorder_forecast.queue import leave_days
 from backorder_forecast.tables import TEXT
-
-QUICK = {"simulation": {"scenarios": 60, "horizon_days": 90}, "replay": {"days": 0}, "lead_time": {"rehearsals": 0}}
+from tests.sample_run import sample_run
 
 
 @pytest.fixture(scope="module")
 def run():
-    return bf.run(bf.load("data/sample", config=bf.Config(**QUICK)), seed=3)
+    return sample_run()
 
 
 @pytest.fixture(scope="module")

@@ -136,7 +136,8 @@ class _Unpacker:
             return pd.Series(self._texts(content), dtype=TEXT)
         if kind == "nullable":
             dtype, values, missing = content
-            plain = pd.Series(self.arrays[values]).astype(dtype)
-            masked: pd.Series = plain.mask(self.arrays[missing])
-            return masked
-        return pd.Series(self.value(node))
+            plain: pd.Series = pd.Series(self.arrays[values]).astype(dtype)
+            column = plain.mask(self.arrays[missing])
+        else:
+            column = pd.Series(self.value(node))
+        return column

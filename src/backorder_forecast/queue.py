@@ -37,6 +37,27 @@ RULES = NAMES
 
 
 @dataclass(frozen=True)
+class Layout:
+    """What is simulated, as the kernel reads it: lines (by SKU, in service order; with sku, the row in `past.skus`),
+    open purchases in the order of the problem, and the row in `past.skus` of each of its SKUs."""
+
+    past: Past
+    lines: pd.DataFrame
+    problem: kernel.Problem
+    purchases: pd.DataFrame
+    sku_rows: np.ndarray
+
+    def component(self, place: int) -> int:
+        """The component of a SKU, by its place in the problem."""
+        return int(np.searchsorted(self.problem.component["sku"], place, side="right")) - 1
+
+    def place(self, sku: int) -> int:
+        """The place in the problem of a row of `past.skus`; −1: it is not simulated."""
+        found = np.flatnonzero(self.sku_rows == sku)
+        return int(found[0]) if len(found) else -1
+
+
+@dataclass(frozen=True)
 class Outcomes:
     """What happened over the scenarios.
 
@@ -72,6 +93,12 @@ class Outcomes:
     def rule(self) -> str:
         """The rule's name."""
         return self.served.name
+
+    @property
+    def layout(self) -> Layout:
+        """What was simulated."""
+        bought = self.supply.purchases.iloc[self.po_rows].reset_index(drop=True)
+        return Layout(self.past, self.lines, self.problem, bought, self.sku_rows)
 
     @property
     def scenarios(self) -> int:
@@ -165,6 +192,18 @@ def simulate(
         open_only, *build.pegs(problem), orders, order_days, build.path_skus,
         served, problem, build.po_rows,
     )  # fmt: skip
+
+
+def lay_out(
+    past: Past, demand: Demand, supply: Supply, policies: Policies, service: Service, rule: AnyRule | None = None,
+    seed: int | None = None,
+) -> Layout:  # fmt: skip
+    """What :func:`simulate` would simulate."""
+    served = rule_named(rule or past.config.queue.rule)
+    seed = past.config.simulation.seed if seed is None else seed
+    build = _Builder(past, demand, supply, policies, service, served, seed, None, False)
+    bought = supply.purchases.iloc[build.po_rows].reset_index(drop=True)
+    return Layout(past, build.lines, build.problem(), bought, build.sku_rows)
 
 
 class _Builder:

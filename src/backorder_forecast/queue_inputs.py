@@ -25,7 +25,7 @@ from .methods.laws import Future, PanelLaw
 from .packing import pack, unpack
 from .past import Past
 from .policy import Cover, Policies
-from .queue import Outcomes, simulate
+from .queue import Layout, Outcomes, lay_out, simulate
 from .service import RECENT_DAYS, Service, WorkingDays
 from .supply import Supply
 from .tables import INPUT, empty
@@ -70,6 +70,10 @@ class QueueInputs:
         """Simulate the queue, scenario by scenario as the run did; more: as of :func:`simulate`."""
         return simulate(self.past, self.demand, self.supply, rule=rule, seed=self.seed, policies=self.policies,
                         service=self.service, **more)  # fmt: skip
+
+    def laid_out(self) -> Layout:
+        """What is simulated, by the configured rule."""
+        return lay_out(self.past, self.demand, self.supply, self.policies, self.service, seed=self.seed)
 
     def packed(self) -> dict[str, np.ndarray]:
         """All that the run's state does not have anyway, as named arrays."""

@@ -21,12 +21,13 @@ from .config import Config
 from .errors import NotAvailable, did_you_mean
 
 if TYPE_CHECKING:
+    from .explain import Explanation
     from .law import Law
-    from .queue import Outcomes
+    from .queue import Layout, Outcomes
     from .queue_inputs import QueueInputs
     from .what_if import WhatIf
 
-LATER = {"explain", "promise", "compare", "notices", "promises_to_state", "messages"}
+LATER = {"promise", "compare", "notices", "promises_to_state", "messages"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,8 +77,8 @@ class Run:
             raise AttributeError(name)  # copying and pickling ask for these before the fields exist
         if name in self.tables:
             return self.tables[name]
-        if name in ("queue_inputs", "simulated"):  # a property that cannot be had is asked for here once more
-            raise NotAvailable(self._why_not_again())
+        if name in ("queue_inputs", "simulated", "laid_out"):
+            raise NotAvailable(self._why_not_again())  # a property that raises is asked for here once more
         raise NotAvailable(f"this run has no {name}{self._why_not(name)}")
 
     def __dir__(self) -> list[str]:
@@ -115,6 +116,22 @@ class Run:
     def simulated(self) -> Outcomes:
         """The run's own scenarios, simulated again with the day of every line in each of them."""
         return self.queue_inputs.simulate(every_day=True)
+
+    @cached_property
+    def laid_out(self) -> Layout:
+        """What was simulated, as the kernel reads it."""
+        return self.queue_inputs.laid_out()
+
+    def explain(self, line_id: str) -> Explanation:
+        """Explain one waiting line: what it waits for, why it is late, and how it goes in chosen scenarios.
+
+        The answer prints as text and has ``.waits_for``, ``.reasons`` and ``.replay`` as frames; ``bf.plot_explain``
+        draws the scenarios. Raises ``UsageError`` for a line that is not known or does not wait, ``NotAvailable`` for
+        one that was not simulated.
+        """
+        from .explain import explain
+
+        return explain(self, line_id)
 
     def what_if(self, variants: Mapping[str, Any] | None = None, **change: Any) -> WhatIf:
         """Simulate the queue again on the same scenarios with something changed, and tell the difference.

@@ -407,7 +407,8 @@ OUTPUT: dict[str, Table] = dict([
         _out("supply_state", "text", "Of what it most probably waits for.", allowed=_STATES),
         _out("promise_state", "text", "Whether the date in force will be kept.", allowed=_PROMISE_STATES),
         _out("status", "text", "For reading: the first that holds.", allowed=_STATUS),
-        _out("late_reason", "text", "Why it is late.", allowed=_REASONS, required=False, later=True),
+        _out("late_reason", "text", "Why it, or the line of its order that it waits for, is late (the largest share, see "
+             "docs/queue.md); empty: it is hardly late, or not simulated.", allowed=_REASONS, required=False),
         _out("pegged_po_line_id", "text", "Open purchase line that it most probably waits for."),
         _out("pegged_prob", "prob", "How probably."),
         _out("date_basis", "text", "Whether its dates are counted over scenarios or the exact law; empty: no dates.",

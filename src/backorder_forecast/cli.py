@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(f"{__package__}.cli")  # __name__ is another under `python -m`
 
 STAGES = ("load", "demand", "lead times", "policy", "supply", "queue", "tables", "replay", "report")
-LATER = ("promise",)
 INTERRUPTED = 130  # what shells expect of a program that was told to stop
 Command = Callable[..., Any]
 
@@ -140,20 +139,7 @@ def with_settings(command: Command) -> Command:
 # The verbs --------------------------------------------------------------------------------------------------
 
 
-class Verbs(click.Group):
-    """The verbs; what a later version brings is said to be absent, not unknown."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the verb that was asked for."""
-        if args and args[0] in LATER and args[0] not in self.commands:
-            known = ", ".join(sorted(self.commands))
-            raise click.UsageError(f"{args[0]!r} is not built yet; there are {known}")
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, package_name="backorder-forecast")
 def cli() -> None:
     """When does each waiting order line ship, what will run out, and what to reorder."""
@@ -253,6 +239,29 @@ def show(run_dir: Path, talk: Talk, **ids: str | None) -> None:
         raise click.UsageError("ask for exactly one of --order, --line, --customer")
     found = open_run(run_dir).show(**ids)
     talk.result(found.to_dict(), str(found))
+
+
+@cli.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option("--item", "item_id", help="The item.")
+@click.option("--qty", type=float, help="How much of it.")
+@click.option("--location", "location_id", help="From where; not needed where the item lies at one location.")
+@click.option("--priority", type=int, help="Of the line; default: 0.")
+@click.option("--date", metavar="DATE", callback=_as_day, help="Not before this day.")
+@click.option("--line", "line_id", help="A waiting line that is to be changed, instead of --item.")
+@talking
+def promise(run_dir: Path, talk: Talk, **asked: Any) -> None:
+    """Say when an order that is not placed yet would leave; or a waiting line, with another quantity or date."""
+    from .answer import records
+    from .newcomer import promise_text
+    from .result import open_run
+
+    if not asked["line_id"] and (asked["item_id"] is None or asked["qty"] is None):
+        raise click.UsageError("say what is ordered: --item and --qty, or --line")
+    if asked["line_id"] and (asked["item_id"] or asked["location_id"]):
+        raise click.UsageError("--line says what is ordered: leave --item and --location out")
+    found = records(open_run(run_dir).promise(asked))[0]
+    talk.result(found, promise_text(found))
 
 
 @cli.command("what-if")

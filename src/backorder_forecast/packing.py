@@ -132,12 +132,13 @@ class _Unpacker:
 
     def _column(self, node: dict[str, Any]) -> pd.Series:
         [(kind, content)] = node.items()
+        column: pd.Series
         if kind == "text":
-            return pd.Series(self._texts(content), dtype=TEXT)
-        if kind == "nullable":
+            column = pd.Series(self._texts(content), dtype=TEXT)
+        elif kind == "nullable":
             dtype, values, missing = content
-            plain: pd.Series = pd.Series(self.arrays[values]).astype(dtype)
-            column = plain.mask(self.arrays[missing])
+            column = pd.Series(self.arrays[values]).astype(dtype)
+            column = column.mask(self.arrays[missing])
         else:
             column = pd.Series(self.value(node))
         return column

@@ -23,11 +23,12 @@ from .errors import NotAvailable, did_you_mean
 if TYPE_CHECKING:
     from .explain import Explanation
     from .law import Law
+    from .newcomer import OrderDesk
     from .queue import Layout, Outcomes
     from .queue_inputs import QueueInputs
     from .what_if import WhatIf
 
-LATER = {"promise", "compare", "notices", "promises_to_state", "messages"}
+LATER = {"compare", "notices", "promises_to_state", "messages"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,7 +78,7 @@ class Run:
             raise AttributeError(name)  # copying and pickling ask for these before the fields exist
         if name in self.tables:
             return self.tables[name]
-        if name in ("queue_inputs", "simulated", "laid_out"):
+        if name in ("queue_inputs", "simulated", "laid_out", "desk"):
             raise NotAvailable(self._why_not_again())  # a property that raises is asked for here once more
         raise NotAvailable(f"this run has no {name}{self._why_not(name)}")
 
@@ -132,6 +133,26 @@ class Run:
         from .explain import explain
 
         return explain(self, line_id)
+
+    @cached_property
+    def desk(self) -> OrderDesk:
+        """Where orders not placed yet are dated."""
+        from .newcomer import OrderDesk
+
+        return OrderDesk(self.queue_inputs, self.laid_out)
+
+    def promise(self, asked: Any) -> pd.DataFrame:
+        """Date orders that are not placed yet, each as if it were the only one: p10, p50, p90 and what they wait for.
+
+        ``asked`` is a frame, a mapping or a list of mappings with ``item_id``, ``qty`` and where need be
+        ``location_id``, ``priority`` (0), ``date`` (not before), ``allow_partial`` (true); or with the ``line_id`` of a
+        waiting line and what its customer wants changed (``qty`` still open, ``date``). The dates are those of the
+        whole simulation with that line added; the first call lays the queue out.
+        Raises ``UsageError`` for what is not known, ``NotAvailable`` where stock is not known.
+        """
+        from .newcomer import promise
+
+        return promise(self, asked)
 
     def what_if(self, variants: Mapping[str, Any] | None = None, **change: Any) -> WhatIf:
         """Simulate the queue again on the same scenarios with something changed, and tell the difference.

@@ -426,6 +426,17 @@ OUTPUT: dict[str, Table] = dict([
         _out("status", "text", "For reading: the first that holds.", allowed=_STATUS),
     ),
     _output(
+        "promise", "Dates of orders not placed yet, or of lines changed; of `Run.promise`, not kept in the run folder.", (),
+        *_SKU, _out("qty", "quantity", "Asked for.", positive=True), _out("priority", "int", "Of the line."),
+        _out("date", "date", "Not before this day; empty: as soon as possible."),
+        _out("line_id", "text", "The line that is changed; empty: an order not placed yet."),
+        *_dates("its last unit leaves"), _out("ship_prob", "prob", "Chance that it leaves within the horizon."),
+        _out("unplaced_prob", "prob", "Chance that it waits for supply that nobody has ordered yet."),
+        _out("supply_state", "text", "Of what it most probably waits for.", allowed=_STATES),
+        _out("pegged_po_line_id", "text", "Open purchase line that it most probably waits for."),
+        _out("pegged_prob", "prob", "How probably."),
+    ),
+    _output(
         "what_if", "What changes bring, on the same scenarios; of `Run.what_if`, not kept in the run folder.",
         ("variant", "metric"),
         _id("variant", "Which change; `as it is`: none."), _id("metric", "What is measured, see docs/queue.md."),

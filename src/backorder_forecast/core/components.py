@@ -32,6 +32,27 @@ def one_component(p: kernel.Problem, c: int) -> kernel.Problem:
     )  # fmt: skip
 
 
+def with_line(
+    p: kernel.Problem, g: int, at: int, line: np.ndarray, draw: np.ndarray, above: np.ndarray
+) -> kernel.Problem:  # fmt: skip
+    """A problem of one component with one line more: SKU g's, at this place among all its lines.
+
+    line: LINE [1]; draw: LINE_DRAW [1 × scenarios]; above [classes]: whether each class is served after the line's.
+    """
+    sku, more = p.sku.copy(), np.arange(p.sku.size) > g
+    sku["line_from"] += more
+    sku["line_to"][g:] += 1
+    lines = np.concatenate([p.line[:at], line, p.line[at:]])
+    widths = kernel.FIRST_PURCHASE + sku["po_to"] - sku["po_from"]
+    width = np.repeat(widths, sku["line_to"] - sku["line_from"])
+    lines["peg_from"] = np.cumsum(width) - width
+    lines["slot"] = np.arange(lines.size)
+    class_from = p.class_from + more[:, None]
+    class_from[g] += np.append(above, True)
+    return p._replace(sku=sku, line=lines, class_from=class_from,
+                      line_draw=np.concatenate([p.line_draw[:at], draw, p.line_draw[at:]]))  # fmt: skip
+
+
 def tally_of(p: kernel.Problem) -> kernel.Tally:
     """Empty counters of a problem whose lines all have slots."""
     n, days, lines = p.sku.size, p.horizon + 2, p.line.size

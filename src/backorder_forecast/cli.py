@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(f"{__package__}.cli")  # __name__ is another under `python -m`
 
-STAGES = ("load", "demand", "lead times", "policy", "supply", "queue", "tables", "replay", "report")
+STAGES = ("load", "demand", "lead times", "policy", "supply", "queue", "tables", "replay", "changes", "report")
 INTERRUPTED = 130  # what shells expect of a program that was told to stop
 Command = Callable[..., Any]
 
@@ -163,16 +163,18 @@ def sample(folder: Path, seed: int, talk: Talk) -> None:
 
 @cli.command()
 @click.argument("source")
+@click.option("--previous", type=click.Path(path_type=Path), help="An earlier run folder: say what changed since.")
 @with_settings
 @talking
-def run(source: str, settings: Settings, talk: Talk) -> None:
+def run(source: str, previous: Path | None, settings: Settings, talk: Talk) -> None:
     """Do the main job: tables, report and manifest in OUT/<as_of>/.
 
     SOURCE is a folder of tables under their canonical names, or a TOML file that says where each comes from.
     """
     with _progress(talk) as stage:
+        earlier = _earlier(previous)
         data = _load(source, settings, stage)
-        result, folder = _run_into_folder(data, settings, stage)
+        result, folder = _run_into_folder(data, settings, stage, earlier)
     report = folder / "report.html"
     content: dict[str, Any] = {
         "as_of": str(result.as_of.date()),
@@ -322,13 +324,30 @@ def _load(source: str, settings: Settings, stage: Stages, more: dict[str, Any] |
     return load(source, config=Config.merged(settings.given(), more))
 
 
-def _run_into_folder(data: Dataset, settings: Settings, stage: Stages) -> tuple[Run, Path]:
+def _earlier(folder: Path | None) -> Run | None:
+    """The run that is compared with, read before its folder may be replaced."""
+    from .result import open_run
+
+    if folder is None:
+        return None
+    found = open_run(folder)
+    _ = found.queue_inputs
+    return found
+
+
+def _run_into_folder(
+    data: Dataset, settings: Settings, stage: Stages, earlier: Run | None = None
+) -> tuple[Run, Path]:
     from . import pipeline, storage
     from .report import render
 
     as_of = data.standing_day(settings.as_of)
     with storage.hold(data.config.output.out, as_of) as held:
         result = pipeline.run(data, as_of=as_of, progress=stage)
+        if earlier is not None:
+            stage("changes")
+            tables = {**result.tables, "changes": result.compare(earlier)}
+            result = dataclasses.replace(result, tables=tables)
         stage("report")
         page = render(result)
         result = dataclasses.replace(result, manifest={**result.manifest, "timings": stage.timings()})

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .queue_inputs import QueueInputs
     from .what_if import WhatIf
 
-LATER = {"compare", "notices", "promises_to_state", "messages"}
+LATER = {"notices", "promises_to_state", "messages"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -153,6 +153,15 @@ class Run:
         from .newcomer import promise
 
         return promise(self, asked)
+
+    def compare(self, earlier: Run) -> pd.DataFrame:
+        """Return the table ``changes``: which lines are new, gone or have another date than in an earlier run, and why.
+
+        Raises ``UsageError`` for a later run, ``NotAvailable`` where either was not simulated.
+        """
+        from .since import changes
+
+        return changes(self, earlier)
 
     def what_if(self, variants: Mapping[str, Any] | None = None, **change: Any) -> WhatIf:
         """Simulate the queue again on the same scenarios with something changed, and tell the difference.

@@ -426,6 +426,22 @@ OUTPUT: dict[str, Table] = dict([
         _out("status", "text", "For reading: the first that holds.", allowed=_STATUS),
     ),
     _output(
+        "changes", "What changed since an earlier run, and why; see docs/queue.md. In a run with `--previous`.", ("line_id",),
+        _id("line_id", "The line, open in one of the two runs or both."), _id("order_id", "The order."), *_SKU,
+        _out("change", "text", "What became of it.", allowed=("new", "shipped", "cancelled", "later", "sooner")),
+        _out("earlier_p50_date", "date", "p50 then; empty: beyond the horizon, or not open."),
+        _out("p50_date", "date", "p50 now; empty: beyond the horizon, or gone."),
+        _out("days_moved", "days", "Now less then; empty: one of them is."),
+        _out("because", "text", "What moved it most in that direction; `other`: lead times learned anew, demand, customers "
+             "who left, or chance.", allowed=("receipt", "purchase", "stock", "new_lines", "cancellation", "rule", "other")),
+        _out("because_days", "days", "By so many days, all else being as it is now."),
+        *(_out(f"{name}_days", "days", f"Days later for {what}, all else being as it is now; empty: not simulated now.")
+          for name, what in (("receipt", "what was received"), ("purchase", "purchases that slipped, were placed or cancelled"),
+                             ("stock", "stock counted, moved or returned"), ("new_lines", "lines ordered since"),
+                             ("cancellation", "lines cancelled since"), ("rule", "another rule"))),
+        _out("detail", "text", "The reason in words, where it has a name."),
+    ),
+    _output(
         "promise", "Dates of orders not placed yet, or of lines changed; of `Run.promise`, not kept in the run folder.", (),
         *_SKU, _out("qty", "quantity", "Asked for.", positive=True), _out("priority", "int", "Of the line."),
         _out("date", "date", "Not before this day; empty: as soon as possible."),

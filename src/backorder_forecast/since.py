@@ -258,6 +258,7 @@ def _details(since: _Since, frame: pd.DataFrame) -> pd.Series:
                                                             suffixes=("", "_then"))  # fmt: skip
         slips["days"] = (slips["p50_date"] - slips["p50_date_then"]).dt.days
     came = since.bought.assign(came=since.came)[since.came > 0]
+    pegged = since.run.line_eta.set_index("line_id")["pegged_po_line_id"]
     corrected, at = since.corrected(), since.of(frame)
     said = []
     for row, place in zip(frame.itertuples(), at.tolist(), strict=True):
@@ -265,6 +266,8 @@ def _details(since: _Since, frame: pd.DataFrame) -> pd.Series:
         if row.because == "purchase" and len(slips):
             mine = slips[(slips["item_id"] == row.item_id) & (slips["location_id"] == row.location_id)].dropna()
             mine = mine[(mine["days"] > 0) == (row.change == "later")]
+            own = mine[mine["po_line_id"] == pegged.get(row.line_id)]
+            mine = own if len(own) else mine
             if len(mine):
                 first = mine.iloc[mine["days"].abs().argmax()]
                 told = f"{first['po_line_id']}: {first['p50_date_then'].date()} → {first['p50_date'].date()}"

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import backorder_forecast as bf
 from backorder_forecast import cli
 from backorder_forecast.packing import pack, unpack
 from backorder_forecast.queue import leave_days
+from backorder_forecast.queue_inputs import QueueInputs
 from backorder_forecast.tables import TEXT
 from tests.sample_run import sample_run
 
@@ -202,6 +203,21 @@ def test_a_folder_that_was_replaced_or_is_of_an_earlier_version_says_so(run, fol
     (copy / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(bf.NotAvailable, match="earlier version"):
         bf.open_run(copy).what_if(rule="max_min")
+
+
+def test_the_same_run_is_kept_in_the_same_bytes(run, folder, tmp_path):
+    again = bf.open_run(folder).save(tmp_path)
+    assert (again / "state" / "queue.npz").read_bytes() == (folder / "state" / "queue.npz").read_bytes()
+
+
+def test_what_boosted_trees_said_of_open_purchases_is_kept_without_them(run):
+    inputs = run.queue_inputs
+    fitted = replace(inputs.supply.lead_times, challenger=object())
+    fitted.__dict__["next_table"] = np.sqrt(inputs.supply.lead_times.next_table)
+    kept = replace(inputs, supply=replace(inputs.supply, lead_times=fitted)).packed()
+    found = QueueInputs.unpacked(kept, inputs.past.day, inputs.past.config, inputs.seed, run.state).supply.lead_times
+    assert found.challenger is None
+    assert found.next_table.tobytes() == fitted.next_table.tobytes()
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from .tables import TEXT
+from .tables import text_of
 
 TREE = "tree"
 
@@ -80,10 +82,13 @@ class _Packer:
 
     def _texts(self, values: Any) -> list[str]:
         """All bytes behind each other, and the length of each text; −1: there is none."""
-        coded = [None if pd.isna(x) else x.encode() for x in values]
-        lengths = np.array([-1 if x is None else len(x) for x in coded], np.int64)
-        content = np.frombuffer(b"".join(x for x in coded if x is not None), np.uint8)
-        return [self._put(content), self._put(lengths)]
+        found = pa.array(values, type=pa.large_string(), from_pandas=True)
+        found = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+        lengths = pc.binary_length(found).fill_null(-1).to_numpy().astype(np.int64)
+        ends = np.frombuffer(found.buffers()[1], np.int64)[found.offset : found.offset + len(found) + 1]
+        data = found.buffers()[2]
+        content = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(0, np.uint8)
+        return [self._put(content[ends[0] : ends[-1]].copy()), self._put(lengths)]
 
     def _column(self, column: pd.Series) -> Any:
         if isinstance(column.dtype, pd.StringDtype):
@@ -122,19 +127,23 @@ class _Unpacker:
         array = self.arrays[content]
         return array[0] if kind == "datetime64" else pd.DatetimeIndex(array) if kind == "dates" else array
 
+    def _arrow(self, names: list[str]) -> Any:
+        content, lengths = (np.ascontiguousarray(self.arrays[name]) for name in names)
+        ends = np.concatenate([[0], np.cumsum(np.maximum(lengths, 0))]).astype(np.int64)
+        there = pa.py_buffer(np.packbits(lengths >= 0, bitorder="little"))
+        parts = [there, pa.py_buffer(ends), pa.py_buffer(content)]
+        return pa.LargeStringArray.from_buffers(len(lengths), parts[1], parts[2], parts[0])
+
     def _texts(self, names: list[str]) -> np.ndarray:
-        content, lengths = bytes(self.arrays[names[0]]), self.arrays[names[1]]
-        ends = np.cumsum(np.maximum(lengths, 0))
-        out = np.empty(len(lengths), dtype=object)
-        out[:] = [content[end - n : end].decode() if n >= 0 else None
-                  for end, n in zip(ends.tolist(), lengths.tolist(), strict=True)]  # fmt: skip
+        out = np.empty(len(self.arrays[names[1]]), dtype=object)
+        out[:] = self._arrow(names).to_pylist()
         return out
 
     def _column(self, node: dict[str, Any]) -> pd.Series:
         [(kind, content)] = node.items()
         column: pd.Series
         if kind == "text":
-            column = pd.Series(self._texts(content), dtype=TEXT)
+            column = text_of(pa.chunked_array([self._arrow(content)]))
         elif kind == "nullable":
             dtype, values, missing = content
             column = pd.Series(self.arrays[values]).astype(dtype)

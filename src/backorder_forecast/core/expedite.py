@@ -197,14 +197,13 @@ def _cover(
 
 
 @kernel(allocates=False)
-def _gain_in_window(
-    item: Any, line: np.ndarray, draw: np.ndarray, k: int, following: np.ndarray, opens: np.ndarray,
-    receive_on: np.ndarray, po_draw: np.ndarray, event: np.ndarray, count: int, target: np.ndarray,
-    before: np.ndarray, j: int, sooner: int, out: np.ndarray,
-) -> None:  # fmt: skip
-    """The same where the curves say it: walk the receipts from the new day of purchase j's to the old one."""
-    none = following.size - 1
-    one, two, day_one, day_two, last = -1, -1, none, none, -1
+def _moves(
+    k: int, following: np.ndarray, opens: np.ndarray, receive_on: np.ndarray, po_draw: np.ndarray, event: np.ndarray,
+    count: int, j: int, sooner: int,
+) -> tuple[int, int, int, int, int]:  # fmt: skip
+    """The receipts of purchase j that come on an earlier day (−1: none), in the order of their new days; these days;
+    and the last of the receipts."""
+    one, two, day_one, day_two, last = -1, -1, following.size - 1, following.size - 1, -1
     for a in range(count):
         if event[a].purchase == j:
             drawn = po_draw[j, k].rest if event[a].rest == 1 else po_draw[j, k].first
@@ -216,10 +215,22 @@ def _gain_in_window(
                 one, day_one = a, day
             else:
                 two, day_two = a, day
+    if day_two < day_one:
+        return two, one, day_two, day_one, last
+    return one, two, day_one, day_two, last
+
+
+@kernel(allocates=False)
+def _gain_in_window(
+    item: Any, line: np.ndarray, draw: np.ndarray, k: int, following: np.ndarray, opens: np.ndarray,
+    receive_on: np.ndarray, po_draw: np.ndarray, event: np.ndarray, count: int, target: np.ndarray,
+    before: np.ndarray, j: int, sooner: int, out: np.ndarray,
+) -> None:  # fmt: skip
+    """The same where the curves say it: walk the receipts from the new day of purchase j's to the old one."""
+    one, two, day_one, day_two, last = _moves(k, following, opens, receive_on, po_draw, event, count, j, sooner)
     if one < 0:
         return
-    if day_two < day_one:
-        one, two, day_one, day_two = two, one, day_two, day_one
+    none = following.size - 1
     a = last
     while a > 0 and event[a - 1].day > day_one:
         a -= 1

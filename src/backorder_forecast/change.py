@@ -44,7 +44,7 @@ class Change:
     def applied(self, inputs: QueueInputs) -> QueueInputs:
         """The inputs with all but the rule changed. Raises: ``UsageError`` for ids that are not known, and the like."""
         if self.rule is not None:
-            rule_named(self.rule)
+            rule_named(self.rule, inputs.past.config.queue.strategies)
         for step in (_stocked, _moved, _expedited, _cancelled, _bought, _demanded, _targeted):
             inputs = step(inputs, self)
         return inputs

@@ -17,7 +17,7 @@ import pandas as pd
 from .answer import waits_for
 from .change import sku_row
 from .core import components
-from .core.chance import sample_days, sample_geometric
+from .core.chance import sample_days, sample_waits
 from .core.queue_kernel import BY_CLASS, FIRST_PURCHASE, LINE, LINE_DRAW, NONE, PLANNED, STOCK
 from .errors import NotAvailable, UsageError
 from .past import SKU
@@ -45,7 +45,8 @@ class OrderDesk:
     def __init__(self, inputs: QueueInputs, found: Layout) -> None:
         self.inputs, self.found = inputs, found
         self.past, self.problem = found.past, found.problem
-        self.rule = rule_named(self.past.config.queue.rule)
+        queue = self.past.config.queue
+        self.rule = rule_named(queue.rule, queue.strategies)
         lines = found.lines
         self.line_class = lines["class"].to_numpy(float)
         self.committed = ~lines["late"].to_numpy(bool)
@@ -64,13 +65,13 @@ class OrderDesk:
         sample_days(law, keys(self.inputs.seed, "handling", [NEW_LINE]), 0, out)
         return out
 
-    def _patience(self, wanted: int) -> np.ndarray:
+    def _patience(self, wanted: int, priority: int) -> np.ndarray:
         """The day on which its customer stops waiting [scenarios]."""
-        p = self.problem
-        out = np.zeros((1, p.scenarios), np.int16)
-        hazard = np.array([self.inputs.service.hazard])
-        sample_geometric(hazard, np.array([wanted]), keys(self.inputs.seed, "patience", [NEW_LINE]), p.horizon + 1, out)
-        return np.where(out <= p.horizon, out, 0)
+        never, patience = self.problem.horizon + 1, self.inputs.service.patience
+        out, start, age = np.zeros((1, self.problem.scenarios), np.int16), np.array([wanted]), np.zeros(1, np.int64)
+        laws, row = patience.table(never), patience.rows(np.array([priority]))
+        sample_waits(laws, row, age, start, keys(self.inputs.seed, "patience", [NEW_LINE]), never, out)
+        return np.where(out < never, out, 0)
 
     def knows(self, priority: int) -> bool:
         """Whether one more line of this priority leaves the way in which lines are served as it is."""
@@ -110,7 +111,7 @@ class OrderDesk:
         line, draw = np.zeros(1, LINE), np.zeros((1, p.scenarios), LINE_DRAW)
         line["need"], line["wanted"], line["pieces"], line["order"] = qty, wanted, pieces, -1
         line["key"] = 0.0 if p.rule == BY_CLASS else key
-        draw["cancel"], draw["handling"] = self.patience(wanted), handling
+        draw["cancel"], draw["handling"] = self.patience(wanted, priority), handling
         c = self.found.component(place)
         own, g0 = self.prepared(c), int(p.component["sku"][c])
         at = int(own.sku["line_from"][place - g0]) + ahead

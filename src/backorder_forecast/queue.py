@@ -199,7 +199,7 @@ def lay_out(
     seed: int | None = None,
 ) -> Layout:  # fmt: skip
     """What :func:`simulate` would simulate."""
-    served = rule_named(rule or past.config.queue.rule)
+    served = rule_named(rule or past.config.queue.rule, past.config.queue.strategies)
     seed = past.config.simulation.seed if seed is None else seed
     build = _Builder(past, demand, supply, policies, service, served, seed, None, False)
     bought = supply.purchases.iloc[build.po_rows].reset_index(drop=True)

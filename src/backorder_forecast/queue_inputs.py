@@ -24,6 +24,7 @@ from .methods.hurdle import Hurdle
 from .methods.laws import Future, PanelLaw
 from .packing import pack, unpack
 from .past import Past
+from .patience import Patience
 from .policy import Cover, Policies
 from .queue import Layout, Outcomes, lay_out, simulate
 from .service import RECENT_DAYS, Service, WorkingDays
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 STATE = ("lines", "purchases", "skus", "stock")  # frames of the past that a run's state has anyway
 _CLASSES = (
     Demand, PanelLaw, Hurdle, History, Future, LeadTimes, ReceivingDays, Coded, Family, Correction, Service,
-    WorkingDays,
+    WorkingDays, Patience,
 )  # fmt: skip
 _WHOLE = ("customers", "protected_stock")  # tables read as they are
 _RECENT = {"shipments": "shipped_at", "receipts": "received_at", "stock_movements": "moved_at"}

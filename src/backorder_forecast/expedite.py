@@ -91,8 +91,10 @@ def _worth_simulating(outcomes: Outcomes, sums: np.ndarray, basis: np.ndarray) -
     seems, p = sums[:, :, 0, 0].max(axis=1), outcomes.problem
     order = np.lexsort((np.arange(len(seems)), -seems))
     wanted = order[(basis[order] == "approximate") & (seems[order] > 0)]
+    most = outcomes.config.queue.expedite_simulated
     size = np.diff(p.component["sku"])[_component_of(p, wanted)] * sums.shape[1]
-    chosen: np.ndarray = np.sort(wanted[np.cumsum(size) <= outcomes.config.queue.expedite_simulated])
+    wanted, size = wanted[size <= most], size[size <= most]
+    chosen: np.ndarray = np.sort(wanted[np.cumsum(size) <= most])
     return chosen
 
 

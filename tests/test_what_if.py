@@ -14,7 +14,7 @@ from backorder_forecast.packing import pack, unpack
 from backorder_forecast.queue import leave_days
 from backorder_forecast.queue_inputs import QueueInputs
 from backorder_forecast.tables import TEXT
-from tests.sample_run import sample_run
+from tests.sample_run import sample_data, sample_run
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,9 @@ def test_plenty_tomorrow_serves_everybody_on_the_first_day(opened, purchase):
 
 def test_a_cancelled_purchase_is_one_that_never_was(opened, purchase):
     inputs = bf.Change(cancel=[purchase["po_line_id"]]).applied(opened.queue_inputs)
-    assert purchase["po_line_id"] not in set(inputs.supply.purchases["po_line_id"])
+    drawn = inputs.supply.draws(60, 3)[(inputs.supply.purchases["po_line_id"] == purchase["po_line_id"]).to_numpy()]
+    assert (drawn["first"] == 91).all()
+    assert (drawn["gone"] == 1).all()
     after, before = inputs.simulate(every_day=True), opened.simulated
     mine = before.lines.loc[before.lines["item_id"] == purchase["item_id"], "component"]
     alone = ~before.lines["component"].isin(mine).to_numpy()
@@ -218,6 +220,25 @@ def test_what_boosted_trees_said_of_open_purchases_is_kept_without_them(run):
     found = QueueInputs.unpacked(kept, inputs.past.day, inputs.past.config, inputs.seed, run.state).supply.lead_times
     assert found.challenger is None
     assert found.next_table.tobytes() == fitted.next_table.tobytes()
+
+
+def test_transfers_on_the_way_are_kept_too():
+    tables = dict(sample_data().tables)
+    lines = tables["purchase_lines"].iloc[-400:]
+    rows = pd.DataFrame({"transfer_id": "T" + lines["po_line_id"], "item_id": lines["item_id"], "qty": lines["qty"],
+                         "from_location_id": np.where(lines["location_id"] == "north", "south", "north"),
+                         "location_id": lines["location_id"], "shipped_at": lines["ordered_at"]})  # fmt: skip
+    rows["received_at"] = (rows["shipped_at"] + pd.Timedelta(days=9)).where(rows["shipped_at"] < "2026-06-15")
+    config = bf.Config.merged(sample_data().config, {"simulation": {"scenarios": 20}})
+    past = bf.load({**tables, "transfers": rows}, config=config).as_of("2026-06-30")
+    demand, lead_times = bf.forecast_demand(past), bf.fit_lead_times(past)
+    outcomes = bf.simulate(past, demand, bf.forecast_supply(past, lead_times), seed=1, every_day=True)
+    inputs = QueueInputs.of(outcomes)
+    assert len(inputs.supply.lead_times.moved.open_rows) > 10
+    state = {name: getattr(past, name) for name in ("lines", "purchases", "skus", "stock")}
+    found = QueueInputs.unpacked(inputs.packed(), past.day, config, 1, state).simulate(every_day=True)
+    for one, other in zip(outcomes.problem, found.problem, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ import pandas as pd
 
 from .answer import close_matches
 from .errors import UsageError
+from .lead_time import LeadTimes
 from .past import SKU
 from .policy import suggested_points
 from .queue_inputs import QueueInputs
 from .rules import AnyRule, rule_named
-from .supply import Supply
 
 
 @dataclass(frozen=True)
@@ -183,15 +183,7 @@ def _cancelled(inputs: QueueInputs, change: Change) -> QueueInputs:
     if not change.cancel:
         return inputs
     ids = [change.cancel] if isinstance(change.cancel, str) else list(change.cancel)
-    keep = np.delete(np.arange(len(inputs.supply.purchases)), purchase_rows(inputs, ids))
-    return replace(inputs, supply=_open(inputs.supply, keep))
-
-
-def _open(supply: Supply, keep: np.ndarray) -> Supply:
-    """Some of the purchases."""
-    rows, fitted = supply.purchases.iloc[keep].reset_index(drop=True), supply.lead_times
-    other = fitted.with_open(rows, fitted.next_table[keep], fitted.open_split_prob[keep])
-    return Supply(rows, other, None if supply.sooner_by is None else supply.sooner_by[keep])
+    return replace(inputs, supply=inputs.supply.without(purchase_rows(inputs, ids)))
 
 
 def _bought(inputs: QueueInputs, change: Change) -> QueueInputs:
@@ -226,12 +218,15 @@ def _with_purchase(inputs: QueueInputs, sku: int, qty: float, days: int | None, 
         "ordered_at": past.day, "qty": qty, "open_qty": qty,
     }  # fmt: skip
     row = pd.DataFrame({x: pd.Series([new.get(x)]).astype(supply.purchases[x].dtype) for x in supply.purchases})
-    rows = pd.concat([supply.purchases, row], ignore_index=True)
-    law = fitted.new_purchases(np.array([policy["lead_row"]])) if days is None else _certain(inputs, days)
-    table = np.concatenate([fitted.next_table, law])
-    other = fitted.with_open(rows, table, np.append(fitted.open_split_prob, 0.0))
-    by = None if supply.sooner_by is None else np.append(supply.sooner_by, 0)
-    return replace(inputs, supply=Supply(rows, other, by))
+    law = _as_ordered(fitted, int(policy["lead_row"])) if days is None else _certain(inputs, days)
+    return replace(inputs, supply=supply.with_more(row, law))
+
+
+def _as_ordered(fitted: LeadTimes, row: int) -> np.ndarray:
+    """P(received by day) [1 × days 1…horizon] of an order placed today that follows a row of `laws`."""
+    until = np.clip(fitted.receiving.last_open(fitted.origin, fitted.horizon)[1:], 0, fitted.laws.shape[1] - 1)
+    law: np.ndarray = fitted.laws[[row]][:, until]
+    return law
 
 
 def _certain(inputs: QueueInputs, days: int) -> np.ndarray:

@@ -16,9 +16,13 @@ import pandas as pd
 
 from .core.family import Family
 from .demand import Demand
+from .lead_time.cancelling import Cancelling
+from .lead_time.closures import Closures
 from .lead_time.coded import Coded
 from .lead_time.durations import ReceivingDays
-from .lead_time.laws import Correction, LeadTimes
+from .lead_time.fitted import Correction
+from .lead_time.laws import LeadTimes
+from .lead_time.transfers import WithTransfers
 from .methods.history import History
 from .methods.hurdle import Hurdle
 from .methods.laws import Future, PanelLaw
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
 STATE = ("lines", "purchases", "skus", "stock")  # frames of the past that a run's state has anyway
 _CLASSES = (
     Demand, PanelLaw, Hurdle, History, Future, LeadTimes, ReceivingDays, Coded, Family, Correction, Service,
-    WorkingDays, Patience,
+    WorkingDays, Patience, WithTransfers, Closures, Cancelling,
 )  # fmt: skip
 _WHOLE = ("customers", "protected_stock")  # tables read as they are
 _RECENT = {"shipments": "shipped_at", "receipts": "received_at", "stock_movements": "moved_at"}
@@ -61,7 +65,8 @@ class QueueInputs:
         demand = replace(outcomes.demand, index=pd.DataFrame(), step=1.0, pool=None, statistical=None, notes=())
         policies = outcomes.policies
         policies = replace(policies, cover=replace(policies.cover, demand=demand))
-        supply = Supply(outcomes.supply.purchases, _open_only(outcomes.supply.lead_times), outcomes.supply.sooner_by)
+        fitted = _open_only(outcomes.supply.lead_times)
+        supply = Supply(fitted.open_rows, fitted)
         past = outcomes.past
         state = {name: getattr(past, name) for name in STATE}
         kept = _past(past.day, past.config, _tables(past), past.given, state, past.policies)
@@ -84,9 +89,9 @@ class QueueInputs:
             "given": sorted(self.past.given),
             "stated": self.past.policies,
             "demand": self.demand,
-            "lead_times": replace(fitted, challenger=None),
+            "lead_times": _without_trees(fitted),
             # trees cannot be kept: what they said of open purchases can
-            "next_table": fitted.next_table if fitted.challenger is not None else None,
+            "next_tables": [x.next_table if x.challenger is not None else None for x in _kinds(fitted)],
             "policies": [self.policies.frame, self.policies.cover.lead, self.policies.cover.review,
                          self.policies.lead_days],
             "service": self.service,
@@ -103,8 +108,9 @@ class QueueInputs:
         tables = {name: kept["tables"].get(name, empty(name)) for name in INPUT}
         past = _past(day, config, tables, frozenset(kept["given"]), {x: state[x] for x in STATE}, kept["stated"])
         fitted, frame = kept["lead_times"], kept["policies"][0]
-        if kept["next_table"] is not None:
-            fitted.__dict__["next_table"] = kept["next_table"]
+        for kind, table in zip(_kinds(fitted), kept["next_tables"], strict=True):
+            if table is not None:
+                kind.__dict__["next_table"] = table
         policies = Policies(frame, Cover(kept["demand"], *kept["policies"][1:3]), kept["policies"][3])
         return cls(past, kept["demand"], Supply(fitted.open_rows, fitted), policies, kept["service"], seed)
 
@@ -138,9 +144,24 @@ def _later(frame: pd.DataFrame, keep: pd.Series) -> pd.DataFrame:
     return frame[keep].reset_index(drop=True)
 
 
+def _kinds(fitted: LeadTimes) -> list[LeadTimes]:
+    """The lead times, or those of purchases and of transfers apart."""
+    return [fitted.own, fitted.moved] if isinstance(fitted, WithTransfers) else [fitted]
+
+
+def _without_trees(fitted: LeadTimes) -> LeadTimes:
+    if isinstance(fitted, WithTransfers):
+        return replace(fitted, challenger=None, own=_without_trees(fitted.own), moved=_without_trees(fitted.moved))
+    return replace(fitted, challenger=None)
+
+
 def _open_only(fitted: LeadTimes) -> LeadTimes:
     """The same lead times, of past purchases only what was learned."""
-    some = fitted.open_rows if len(fitted.open_rows) else fitted.purchases.iloc[:1].reset_index(drop=True)
+    known = fitted.purchases
+    some = known[known["open_qty"] > 0] if (known["open_qty"] > 0).any() else known.iloc[:1]
+    some = some.reset_index(drop=True)
+    if isinstance(fitted, WithTransfers):
+        return replace(fitted, purchases=some, own=_open_only(fitted.own), moved=_open_only(fitted.moved))
     kept = replace(fitted, purchases=some)
     if fitted.challenger is not None:
         kept.__dict__["next_table"] = fitted.next_table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -280,21 +280,6 @@ class LeadTimes(Fitted):
 
     def _open_law(self, table: np.ndarray) -> Law:
         return Law(self.open_rows[["po_line_id"]], table, start=1, origin=self.origin)
-
-    def with_open(self, rows: pd.DataFrame, next_table: np.ndarray, split_prob: np.ndarray) -> LeadTimes:
-        """The same lead times with other open purchases: rows, their `next_table` and `open_split_prob`."""
-        other = replace(self, purchases=rows)
-        other.__dict__.update(open_rows=rows, next_table=next_table, open_split_prob=split_prob)
-        return other
-
-    def new_purchases(self, place: np.ndarray) -> np.ndarray:
-        """P(received ≤ day) of purchases ordered today that follow these rows of `laws` [rows × days 1…horizon]."""
-        laws = self.laws[place]
-        stay = (1.0 - self.cancel_hazard) ** np.arange(laws.shape[1])
-        ready = np.cumsum(np.diff(laws, prepend=0.0, axis=1) / stay, axis=1)  # what is cancelled is drawn apart
-        until = np.clip(self.receiving.last_open(self.origin, self.horizon)[1:], 0, laws.shape[1] - 1)
-        found: np.ndarray = ready[:, until]
-        return found
 
     def learned(self) -> pd.DataFrame:
         """What was learned from past days, for the run folder: a row for each state of open purchases."""

@@ -546,7 +546,7 @@ def test_without_stock_the_run_says_what_it_cannot_say(folder: Path, tmp_path: P
     done = command("run", folder, "--out", tmp_path / "out", "--json", "--quiet")
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout)
-    assert set(told["missing"]) == {"line_eta", "order_eta", "backorder_risk", "reorder_points"}
+    assert set(told["missing"]) == {"line_eta", "order_eta", "backorder_risk", "reorder_points", "expedite"}
     assert set(told["missing"].values()) == {"there is no stock table"}
     assert {"demand_forecast", "lead_times", "purchase_eta"} <= set(told["tables"])
 

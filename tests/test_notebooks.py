@@ -40,8 +40,8 @@ def files() -> set[Path]:
 
 
 def test_there_are_notebooks() -> None:
-    assert [path.name for path in NOTEBOOKS][:3] == [
-        "01_quickstart.ipynb", "02_demand.ipynb", "03_lead_times_and_etas.ipynb",
+    assert [path.name for path in NOTEBOOKS][:4] == [
+        "01_quickstart.ipynb", "02_demand.ipynb", "03_lead_times_and_etas.ipynb", "04_queue_what_if.ipynb",
     ]  # fmt: skip
 
 

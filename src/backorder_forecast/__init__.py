@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "BackorderForecastError": "errors",
+    "Change": "change",
     "Config": "config",
     "ConfigError": "errors",
     "Dataset": "dataset",
@@ -37,6 +38,7 @@ _ROOMS = {
     "order_eta": "eta",
     "plot_calibration": "plots",
     "plot_demand_forecast": "plots",
+    "plot_explain": "plots_queue",
     "plot_lead_time_calibration": "plots_supply",
     "plot_lead_times": "plots",
     "plot_line_eta": "plots",
@@ -72,6 +74,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:  # what type checkers see; at run time names are imported on first use
+    from .change import Change as Change
     from .comparison import compare_rules as compare_rules
     from .config import Config as Config
     from .dataset import Dataset as Dataset
@@ -108,6 +111,7 @@ if TYPE_CHECKING:  # what type checkers see; at run time names are imported on f
     from .plots import plot_replay as plot_replay
     from .plots import plot_risk as plot_risk
     from .plots import plot_scores as plot_scores
+    from .plots_queue import plot_explain as plot_explain
     from .plots_supply import plot_lead_time_calibration as plot_lead_time_calibration
     from .plots_supply import plot_promise_against_received as plot_promise_against_received
     from .plots_supply import plot_supplier_survival as plot_supplier_survival

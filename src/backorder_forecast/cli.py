@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(f"{__package__}.cli")  # __name__ is another under `python -m`
 
-STAGES = ("load", "demand", "lead times", "policy", "supply", "queue", "tables", "replay", "report")
-LATER = ("promise", "what-if")
+STAGES = ("load", "demand", "lead times", "policy", "supply", "queue", "tables", "replay", "changes", "report")
 INTERRUPTED = 130  # what shells expect of a program that was told to stop
 Command = Callable[..., Any]
 
@@ -140,20 +139,7 @@ def with_settings(command: Command) -> Command:
 # The verbs --------------------------------------------------------------------------------------------------
 
 
-class Verbs(click.Group):
-    """The verbs; what a later version brings is said to be absent, not unknown."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the verb that was asked for."""
-        if args and args[0] in LATER and args[0] not in self.commands:
-            known = ", ".join(sorted(self.commands))
-            raise click.UsageError(f"{args[0]!r} is not built yet; there are {known}")
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, package_name="backorder-forecast")
 def cli() -> None:
     """When does each waiting order line ship, what will run out, and what to reorder."""
@@ -177,16 +163,18 @@ def sample(folder: Path, seed: int, talk: Talk) -> None:
 
 @cli.command()
 @click.argument("source")
+@click.option("--previous", type=click.Path(path_type=Path), help="An earlier run folder: say what changed since.")
 @with_settings
 @talking
-def run(source: str, settings: Settings, talk: Talk) -> None:
+def run(source: str, previous: Path | None, settings: Settings, talk: Talk) -> None:
     """Do the main job: tables, report and manifest in OUT/<as_of>/.
 
     SOURCE is a folder of tables under their canonical names, or a TOML file that says where each comes from.
     """
     with _progress(talk) as stage:
+        earlier = _earlier(previous)
         data = _load(source, settings, stage)
-        result, folder = _run_into_folder(data, settings, stage)
+        result, folder = _run_into_folder(data, settings, stage, earlier)
     report = folder / "report.html"
     content: dict[str, Any] = {
         "as_of": str(result.as_of.date()),
@@ -257,6 +245,60 @@ def show(run_dir: Path, talk: Talk, **ids: str | None) -> None:
 
 @cli.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option("--item", "item_id", help="The item.")
+@click.option("--qty", type=float, help="How much of it.")
+@click.option("--location", "location_id", help="From where; not needed where the item lies at one location.")
+@click.option("--priority", type=int, help="Of the line; default: 0.")
+@click.option("--date", metavar="DATE", callback=_as_day, help="Not before this day.")
+@click.option("--line", "line_id", help="A waiting line that is to be changed, instead of --item.")
+@talking
+def promise(run_dir: Path, talk: Talk, **asked: Any) -> None:
+    """Say when an order that is not placed yet would leave; or a waiting line, with another quantity or date."""
+    from .answer import records
+    from .newcomer import promise_text
+    from .result import open_run
+
+    if not asked["line_id"] and (asked["item_id"] is None or asked["qty"] is None):
+        raise click.UsageError("say what is ordered: --item and --qty, or --line")
+    if asked["line_id"] and (asked["item_id"] or asked["location_id"]):
+        raise click.UsageError("--line says what is ordered: leave --item and --location out")
+    found = records(open_run(run_dir).promise(asked))[0]
+    talk.result(found, promise_text(found))
+
+
+@cli.command("what-if")
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option("--rule", help="Another allocation rule.")
+@click.option("--stock", multiple=True, metavar="ITEM=UNITS", help="Units more, or fewer, on hand.")
+@click.option("--sooner", multiple=True, metavar="PO=DAYS", help="A purchase line comes so many days sooner.")
+@click.option("--cancel", multiple=True, metavar="PO", help="A purchase line never comes.")
+@click.option("--buy", multiple=True, metavar="ITEM=QTY[@DATE]", help="One more purchase; no date: as a new order.")
+@click.option("--move", multiple=True, metavar="ITEM=QTY:FROM>TO[:DAYS]", help="Stock moves between locations.")
+@click.option("--service-target", multiple=True, metavar="[ITEM=]SHARE", help="Policies that reach another target.")
+@click.option("--demand", multiple=True, metavar="[ITEM=]FACTOR", help="Demand to come times a factor.")
+@click.option("--variants", type=click.Path(path_type=Path), help="TOML file with a table for each further variant.")
+@talking
+def what_if(run_dir: Path, variants: Path | None, talk: Talk, **flags: Any) -> None:
+    """Simulate the same scenarios with something changed: what improves, by how much, and which dates move.
+
+    ITEM is an item, or ITEM/LOCATION where it lies at several.
+    """
+    from .change_text import change_of, variants_of
+    from .result import open_run
+
+    asked = {} if variants is None else dict(variants_of(variants))
+    if any(flags.values()):
+        asked["changed"] = change_of(**flags)
+    with _progress(talk) as stage:
+        stage("load")
+        opened = open_run(run_dir)
+        stage("queue")
+        found = opened.what_if(asked)
+    talk.result(found.to_dict(), str(found))
+
+
+@cli.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
 @talking
 def report(run_dir: Path, talk: Talk) -> None:
     """Render the report of a run folder again."""
@@ -282,13 +324,30 @@ def _load(source: str, settings: Settings, stage: Stages, more: dict[str, Any] |
     return load(source, config=Config.merged(settings.given(), more))
 
 
-def _run_into_folder(data: Dataset, settings: Settings, stage: Stages) -> tuple[Run, Path]:
+def _earlier(folder: Path | None) -> Run | None:
+    """The run that is compared with, read before its folder may be replaced."""
+    from .result import open_run
+
+    if folder is None:
+        return None
+    found = open_run(folder)
+    _ = found.queue_inputs
+    return found
+
+
+def _run_into_folder(
+    data: Dataset, settings: Settings, stage: Stages, earlier: Run | None = None
+) -> tuple[Run, Path]:
     from . import pipeline, storage
     from .report import render
 
     as_of = data.standing_day(settings.as_of)
     with storage.hold(data.config.output.out, as_of) as held:
         result = pipeline.run(data, as_of=as_of, progress=stage)
+        if earlier is not None:
+            stage("changes")
+            tables = {**result.tables, "changes": result.compare(earlier)}
+            result = dataclasses.replace(result, tables=tables)
         stage("report")
         page = render(result)
         result = dataclasses.replace(result, manifest={**result.manifest, "timings": stage.timings()})

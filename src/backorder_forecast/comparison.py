@@ -49,7 +49,7 @@ def compare_rules(
         found = simulate(past, asked, supply, rule=rule, seed=seed, policies=policies, service=service, every_day=True)
         if found.rule in seen:
             raise UsageError(f"rule {found.rule!r} is there twice")
-        seen[found.rule] = _by_scenario(found)
+        seen[found.rule] = line_measures(found)
     base = next(iter(seen.values()))
     return pd.concat([_row(name, found, base) for name, found in seen.items()], ignore_index=True)
 
@@ -70,8 +70,8 @@ def comparison_of(outcomes: Outcomes) -> pd.DataFrame:
     return check_output("rule_comparison", found)
 
 
-def _by_scenario(outcomes: Outcomes) -> pd.DataFrame:
-    """Each metric in each scenario [scenarios × metrics]."""
+def line_measures(outcomes: Outcomes) -> pd.DataFrame:
+    """Each metric of the waiting lines in each scenario [scenarios × metrics]; every line has its days."""
     lines, past = outcomes.lines, outcomes.past
     days = leave_days(lines, outcomes.tally).astype(float)
     if not len(lines):

@@ -364,6 +364,17 @@ class Queue(Section):
         default=True,
         description="Whether items that open supply alone dates have the exact law instead of scenarios. False: off.",
     )
+    expedite_days: tuple[Days, ...] = Field(
+        default=(7,),
+        description="Days sooner by which the table `expedite` lets each open purchase come; "
+        "`purchase_eta.expedite_line_days` is for the first of them. []: off.",
+    )
+    expedite_simulated: Annotated[int, Field(ge=0)] = Field(
+        default=100,
+        description="Items at locations that are simulated again for that table at most: where curves of need and "
+        "supply say only about what a purchase saves, those that seem to save most are simulated again, with all items "
+        "that ship-complete orders tie to theirs. 0: none.",
+    )
 
 
 class Risk(Section):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .core.queue_kernel import NONE, PLANNED, STOCK
+from .late import lateness
 from .law import Law, days_to_dates
 from .queue import leave_days
 from .tables import TEXT, check_output
@@ -50,10 +51,19 @@ def line_eta(outcomes: Outcomes) -> pd.DataFrame:
     out["status"] = status(out, lines["is_stale"].to_numpy())
     out["pegged_po_line_id"] = _pick_text(at, best[slowest])
     out["pegged_prob"] = _pick(at, best_share[slowest])
+    out["late_reason"] = _pick_text(at, _late_reasons(outcomes, ship, slowest))
     basis = np.full(len(outcomes.lines), "scenarios", dtype=object)
     basis[outcomes.exact.rows] = "exact"
     out["date_basis"] = _pick_text(at, basis)
     return check_output("line_eta", out)
+
+
+def _late_reasons(outcomes: Outcomes, ship: Law, slowest: np.ndarray) -> np.ndarray:
+    """Why each simulated line, or the one it waits for, is late; None where it hardly is."""
+    found = lateness(outcomes.layout, outcomes.config.simulation.jobs)
+    late = 1.0 - ship.cdf(found.due) > 1.0 - outcomes.config.promise.at_risk_below
+    reasons = np.asarray(np.where(late, found.reason()[slowest], None))
+    return reasons
 
 
 def _put(out: pd.DataFrame, at: np.ndarray, rows: pd.DataFrame, defaults: dict[str, float]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from . import eta, evaluate, reorder, risk
+from . import eta, evaluate, expedite, reorder, risk
 from .adopt import demand_from
 from .comparison import compared, comparison_of
 from .config import Config
@@ -18,6 +18,7 @@ from .lead_time import LeadTimes, fit_lead_times
 from .past import Past, rebuild, sku_codes
 from .policy import set_policies
 from .queue import Outcomes, simulate
+from .queue_inputs import QueueInputs
 from .result import Run
 from .service import learn_service
 from .suppliers import supplier_scorecard, supplier_survival
@@ -127,9 +128,19 @@ class _Told:
         self._part("reorder_points", self.outcomes, reorder.reorder_points, why)
         if compared(self.past):
             self._part("rule_comparison", self.outcomes, comparison_of, why)
+        if bought is not None:
+            self._expedite(why)
         if self.outcomes is not None:
             self.state["stock_paths"] = risk.stock_paths(self.outcomes)
         self._notes()
+
+    def _expedite(self, why: str) -> None:
+        """What purchases save by coming sooner, in a table of its own and beside their dates."""
+        self._part("expedite", self.outcomes, expedite.expedite_table, why)
+        if "expedite" in self.tables:
+            days = self.past.config.queue.expedite_days
+            both = self.tables["purchase_eta"], self.tables["expedite"]
+            self.tables["purchase_eta"] = expedite.with_line_days(*both, days)
 
     def _part(self, name: str, stage: Any, make: Callable[[Any], pd.DataFrame], why: str) -> None:
         if stage is None:
@@ -187,5 +198,6 @@ class _Told:
             "warnings": list(data.warnings),
         }
         ship_dates = self.outcomes.ship_dates if self.outcomes is not None else None
+        inputs = QueueInputs.of(self.outcomes) if self.outcomes is not None else None
         return Run(past.day, past.config, self.seed, self.tables, state | self.state, self.notes, self.missing,
-                   manifest, ship_dates)  # fmt: skip
+                   manifest, ship_dates, inputs)  # fmt: skip

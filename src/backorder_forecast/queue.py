@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from .adopt import demand_from
 from .core import queue_kernel as kernel
 from .core.chance import sample_days, sample_waits
+from .core.components import departures
 from .exact import ExactDates, exact_dates, no_dates
 from .executors import run_partitions
 from .kinds import as_lines, future_kinds, no_kinds, protected_groups
@@ -36,13 +37,35 @@ RULES = NAMES
 
 
 @dataclass(frozen=True)
+class Layout:
+    """What is simulated, as the kernel reads it: lines (by SKU, in service order; with sku, the row in `past.skus`),
+    open purchases in the order of the problem, and the row in `past.skus` of each of its SKUs."""
+
+    past: Past
+    lines: pd.DataFrame
+    problem: kernel.Problem
+    purchases: pd.DataFrame
+    sku_rows: np.ndarray
+
+    def component(self, place: int) -> int:
+        """The component of a SKU, by its place in the problem."""
+        return int(np.searchsorted(self.problem.component["sku"], place, side="right")) - 1
+
+    def place(self, sku: int) -> int:
+        """The place in the problem of a row of `past.skus`; −1: it is not simulated."""
+        found = np.flatnonzero(self.sku_rows == sku)
+        return int(found[0]) if len(found) else -1
+
+
+@dataclass(frozen=True)
 class Outcomes:
     """What happened over the scenarios.
 
     lines: the simulated lines in the kernel's order (with sku, the row in `past.skus`); simulated [n]: which SKUs
     were; tally: the kernel's counts with planned orders; open_only: its risk counts without them; peg_line,
     peg_purchase: line and open purchase (-1: none) of each counter in `tally.peg`; order_days [orders × scenarios]:
-    the day on which the last line of an order of several leaves; orders: their ids.
+    the day on which the last line of an order of several leaves; orders: their ids; problem: what the kernel read;
+    po_rows: the row in `supply.purchases` of each of its purchases.
     """
 
     past: Past
@@ -63,11 +86,19 @@ class Outcomes:
     order_days: np.ndarray
     path_skus: np.ndarray
     served: Rule
+    problem: kernel.Problem
+    po_rows: np.ndarray
 
     @property
     def rule(self) -> str:
         """The rule's name."""
         return self.served.name
+
+    @property
+    def layout(self) -> Layout:
+        """What was simulated."""
+        bought = self.supply.purchases.iloc[self.po_rows].reset_index(drop=True)
+        return Layout(self.past, self.lines, self.problem, bought, self.sku_rows)
 
     @property
     def scenarios(self) -> int:
@@ -99,7 +130,7 @@ class Outcomes:
         """The law of the day on which each simulated line leaves: with its order where that ships complete."""
         table = self.own_dates.table.copy()
         tied = self.lines["firm_row"].to_numpy() >= 0
-        table[tied] = self._shares(_tied_days(self.lines[tied], self.tally))
+        table[tied] = self._shares(leave_days(self.lines[tied], self.tally))
         return Law(self.lines[["line_id"]], table, start=1, origin=self.past.day)
 
     @cached_property
@@ -125,28 +156,7 @@ class Outcomes:
 
 def leave_days(lines: pd.DataFrame, tally: kernel.Tally) -> np.ndarray:
     """Days on which lines with a slot leave [lines × scenarios]: by themselves, or with those they are tied to."""
-    days: np.ndarray = tally.own_day[lines["slot"].to_numpy()].copy()
-    tied = lines["firm_row"].to_numpy() >= 0
-    days[tied] = _tied_days(lines[tied], tally)
-    return days
-
-
-def _tied_days(lines: pd.DataFrame, tally: kernel.Tally) -> np.ndarray:
-    """Days on which lines leave that leave together [lines × scenarios], each if it goes on waiting.
-
-    It leaves when it is ready and no other line keeps the others: by not being ready and not cancelled.
-    """
-    slot, order = lines["slot"].to_numpy(), lines["firm_row"].to_numpy()
-    release = tally.release_day[slot]
-    shape = (int(order.max(initial=-1)) + 1, release.shape[1])
-    last, second, holders = (np.zeros(shape, np.int16) for _ in range(3))
-    np.maximum.at(last, order, release)
-    holds = release == last[order]
-    np.add.at(holders, order, holds)
-    np.maximum.at(second, order, np.where(holds, np.int16(0), release))
-    others = np.where(holds & (holders[order] == 1), second[order], last[order])
-    days: np.ndarray = np.maximum(tally.own_day[slot], others)
-    return days
+    return departures(lines["slot"].to_numpy(), lines["firm_row"].to_numpy(), tally)
 
 
 def simulate(
@@ -180,8 +190,20 @@ def simulate(
     return Outcomes(
         past, asked, supply, policies, service, config, seed, build.lines, problem.line, build.sku_rows, tally,
         open_only, *build.pegs(problem), orders, order_days, build.path_skus,
-        served,
+        served, problem, build.po_rows,
     )  # fmt: skip
+
+
+def lay_out(
+    past: Past, demand: Demand, supply: Supply, policies: Policies, service: Service, rule: AnyRule | None = None,
+    seed: int | None = None,
+) -> Layout:  # fmt: skip
+    """What :func:`simulate` would simulate."""
+    served = rule_named(rule or past.config.queue.rule, past.config.queue.strategies)
+    seed = past.config.simulation.seed if seed is None else seed
+    build = _Builder(past, demand, supply, policies, service, served, seed, None, False)
+    bought = supply.purchases.iloc[build.po_rows].reset_index(drop=True)
+    return Layout(past, build.lines, build.problem(), bought, build.sku_rows)
 
 
 class _Builder:

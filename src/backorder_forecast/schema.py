@@ -367,8 +367,27 @@ OUTPUT: dict[str, Table] = dict([
         *_dates("the last open unit has come"),
         _out("receive_prob", "prob", "Chance that it comes within the horizon."),
         _out("late_prob", "prob", "Chance that it comes after the date in force."),
-        _out("expedite_line_days", "number", "Backordered line-days saved if it came sooner.", required=False,
-             later=True, least=0),
+        _out("expedite_line_days", "number", "Backordered line-days of waiting lines saved if it came sooner, by the first "
+             "of `queue.expedite_days`; empty: not simulated.", required=False, least=0),
+    ),
+    _output(
+        "expedite", "What each open purchase would save if it came sooner, on the same scenarios; see docs/queue.md.",
+        ("po_line_id", "sooner_days"),
+        _id("po_line_id", "The purchase line."), *_SKU, _out("supplier_id", "text", "From whom."),
+        _out("open_qty", "quantity", "Still to come.", positive=True),
+        _out("sooner_days", "int", "Days sooner, tomorrow at the earliest.", positive=True),
+        *(column for name, what in (
+            ("line_days", "Days that open lines wait, until they leave or their customers do, less"),
+            ("late_lines", "Promises in force kept that would be missed"),
+            ("value_days", "The same days, each times the value (price times open units) of its line, in currency × days"),
+            ("late_value", "Value of the lines whose promises are kept that would be missed, in currency"),
+          ) for column in (
+            _out(f"{name}_saved", "number", f"{what}; mean of the scenarios."),
+            _out(f"{name}_error", "number", "Its standard error.", least=0),
+          )),
+        _out("basis", "text", "Whether curves of need and supply say all there is; whether its component was simulated "
+             "again; or whether curves say it only about (demand served before, planned orders, lines that leave together).",
+             allowed=("curves", "simulated", "approximate")),
     ),
     _output(
         "line_eta", "When each waiting line leaves, if its customer goes on waiting.", ("line_id",),
@@ -388,7 +407,8 @@ OUTPUT: dict[str, Table] = dict([
         _out("supply_state", "text", "Of what it most probably waits for.", allowed=_STATES),
         _out("promise_state", "text", "Whether the date in force will be kept.", allowed=_PROMISE_STATES),
         _out("status", "text", "For reading: the first that holds.", allowed=_STATUS),
-        _out("late_reason", "text", "Why it is late.", allowed=_REASONS, required=False, later=True),
+        _out("late_reason", "text", "Why it, or the line of its order that it waits for, is late (the largest share, see "
+             "docs/queue.md); empty: it is hardly late, or not simulated.", allowed=_REASONS, required=False),
         _out("pegged_po_line_id", "text", "Open purchase line that it most probably waits for."),
         _out("pegged_prob", "prob", "How probably."),
         _out("date_basis", "text", "Whether its dates are counted over scenarios or the exact law; empty: no dates.",
@@ -404,6 +424,54 @@ OUTPUT: dict[str, Table] = dict([
         _out("supply_state", "text", "Of the line that most probably leaves last.", allowed=_STATES),
         _out("promise_state", "text", "Whether the dates in force will be kept.", allowed=_PROMISE_STATES),
         _out("status", "text", "For reading: the first that holds.", allowed=_STATUS),
+    ),
+    _output(
+        "changes", "What changed since an earlier run, and why; see docs/queue.md. In a run with `--previous`.", ("line_id",),
+        _id("line_id", "The line, open in one of the two runs or both."), _id("order_id", "The order."), *_SKU,
+        _out("change", "text", "What became of it.", allowed=("new", "shipped", "cancelled", "later", "sooner")),
+        _out("earlier_p50_date", "date", "p50 then; empty: beyond the horizon, or not open."),
+        _out("p50_date", "date", "p50 now; empty: beyond the horizon, or gone."),
+        _out("days_moved", "days", "Now less then; empty: one of them is."),
+        _out("because", "text", "What moved it most in that direction; `other`: lead times learned anew, demand, customers "
+             "who left, or chance.", allowed=("receipt", "purchase", "stock", "new_lines", "cancellation", "rule", "other")),
+        _out("because_days", "days", "By so many days, all else being as it is now."),
+        *(_out(f"{name}_days", "days", f"Days later for {what}, all else being as it is now; empty: not simulated now.")
+          for name, what in (("receipt", "what was received"), ("purchase", "purchases that slipped, were placed or cancelled"),
+                             ("stock", "stock counted, moved or returned"), ("new_lines", "lines ordered since"),
+                             ("cancellation", "lines cancelled since"), ("rule", "another rule"))),
+        _out("detail", "text", "The reason in words, where it has a name."),
+    ),
+    _output(
+        "promise", "Dates of orders not placed yet, or of lines changed; of `Run.promise`, not kept in the run folder.", (),
+        *_SKU, _out("qty", "quantity", "Asked for.", positive=True), _out("priority", "int", "Of the line."),
+        _out("date", "date", "Not before this day; empty: as soon as possible."),
+        _out("line_id", "text", "The line that is changed; empty: an order not placed yet."),
+        *_dates("its last unit leaves"), _out("ship_prob", "prob", "Chance that it leaves within the horizon."),
+        _out("unplaced_prob", "prob", "Chance that it waits for supply that nobody has ordered yet."),
+        _out("supply_state", "text", "Of what it most probably waits for.", allowed=_STATES),
+        _out("pegged_po_line_id", "text", "Open purchase line that it most probably waits for."),
+        _out("pegged_prob", "prob", "How probably."),
+    ),
+    _output(
+        "what_if", "What changes bring, on the same scenarios; of `Run.what_if`, not kept in the run folder.",
+        ("variant", "metric"),
+        _id("variant", "Which change; `as it is`: none."), _id("metric", "What is measured, see docs/queue.md."),
+        _out("value", "number", "Mean of the scenarios."), _out("standard_error", "number", "Its standard error.", least=0),
+        _out("difference", "number", "Value less that of `as it is`, scenario by scenario."),
+        _out("difference_error", "number", "Standard error of the difference.", least=0),
+    ),
+    _output(
+        "what_if_lines", "Waiting lines whose dates a change moves; of `Run.what_if`, not kept in the run folder.",
+        ("variant", "line_id"),
+        _id("variant", "Which change."), _id("line_id", "The line."), _id("order_id", "The order."),
+        _out("customer_id", "text", "Who ordered."), *_SKU, _out("open_qty", "quantity", "Still open.", positive=True),
+        *(column for prefix, when in (("", "as it is"), ("new_", "with the change")) for column in (
+            *(_out(f"{prefix}p{q}_date", "date", f"With {q} % chance it leaves by the end of this day, {when}; empty: beyond "
+                   "the horizon.") for q in (50, 90)),
+            _out(f"{prefix}on_time_prob", "prob", f"Chance that it leaves by the date in force, {when}; empty: none."),
+        )),
+        _out("days_sooner", "days", "Days that it leaves sooner; beyond the horizon counts as one day more."),
+        _out("days_sooner_error", "days", "Its standard error.", least=0),
     ),
     _output(
         "backorder_risk", "What may run out, with open purchases only and with planned ones.",

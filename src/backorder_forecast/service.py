@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAX_HANDLING = 10  # working days
 _MISTAKEN = 0.03  # of lines, taken as committed on an earlier day than they were
-_RECENT = 42  # days that are served again to see what is committed
+RECENT_DAYS = 42  # that are served again to see what is committed
 _WEEKDAYS = np.array(["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"])
 
 
@@ -96,10 +96,10 @@ def days_committed(past: Past, service: Service, lines: pd.DataFrame, *, shared:
     place = pd.Index(service.locations).get_indexer(lines["location_id"])
     today = past.day.to_datetime64().astype("datetime64[D]")
     came = flows(past)
-    came = came[(came["qty"] > 0) & (came["day"].to_numpy("datetime64[D]") > today - _RECENT)]
+    came = came[(came["qty"] > 0) & (came["day"].to_numpy("datetime64[D]") > today - RECENT_DAYS)]
     free = past.stock["on_hand"].to_numpy() - np.bincount(came["sku"], came["qty"], len(past.stock))
     spent = np.zeros(len(lines), np.int64)
-    for day in np.arange(today - _RECENT, today) + 1:
+    for day in np.arange(today - RECENT_DAYS, today) + 1:
         new = came[came["day"].to_numpy("datetime64[D]") == day]
         free = free + np.bincount(new["sku"], new["qty"], len(free))
         waits = (wanted <= day) & (spent == 0)

@@ -7,6 +7,7 @@
         report.html
         manifest.json           as-of, configuration, seed, versions, inputs, notes, what could not be said
         state/*.parquet         what later calls need; no pickle
+        state/queue.npz         from what the queue can be simulated again
 
 A run is written into a hidden folder beside its place and moved there by renames, so that a run that is
 killed leaves the results of the one before. The same frames give the same bytes.
@@ -15,6 +16,7 @@ killed leaves the results of the one before. The same frames give the same bytes
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import os
@@ -22,11 +24,13 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import filelock
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,6 +42,7 @@ from .tables import DATE, INPUT, OUTPUT, TEXT, conform, spec
 
 if TYPE_CHECKING:
     from .law import Law
+    from .queue_inputs import QueueInputs
     from .result import Run
 
 log = logging.getLogger(__name__)
@@ -45,6 +50,7 @@ log = logging.getLogger(__name__)
 FORMAT = 1  # of the run folder; raised when an older program could not read it
 MANIFEST = "manifest.json"
 REPORT = "report.html"
+QUEUE = "state/queue.npz"
 SHIP_DATES = "ship_dates"  # the law over lines, among the state
 PACKAGES = ("numpy", "pandas", "scipy", "numba", "pyarrow", "duckdb", "statsmodels", "scikit-learn")
 GROUP_ROWS = 1 << 17
@@ -104,6 +110,10 @@ def write_run(run: Run, held: Held, *, files: Mapping[str, bytes] | None = None)
         content = parquet_bytes(frame)
         hashes[f"state/{name}.parquet"] = hashlib.sha256(content).hexdigest()
         _write_bytes(fresh / "state" / f"{name}.parquet", content)
+    if run.inputs is not None:
+        content = npz_bytes(run.queue_inputs.packed())
+        hashes[QUEUE] = hashlib.sha256(content).hexdigest()
+        _write_bytes(fresh / QUEUE, content)
     for name, content in (files or {}).items():
         _write_bytes(fresh / name, content)
     _write_bytes(fresh / MANIFEST, manifest_bytes(run, hashes))  # last: a folder with a manifest is whole
@@ -181,6 +191,13 @@ def parquet_bytes(frame: pd.DataFrame, name: str = "") -> bytes:
     return bytes(sink.getvalue().to_pybytes())
 
 
+def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Return arrays by name as the content of an npz file; equal arrays give equal bytes."""
+    sink = io.BytesIO()
+    np.savez(sink, allow_pickle=False, **arrays)
+    return sink.getvalue()
+
+
 def read_parquet(path: Path, name: str = "") -> pd.DataFrame:
     """Read what :func:`write_parquet` wrote, with the package's own types."""
     table = pq.read_table(path, partitioning=None)
@@ -213,10 +230,15 @@ def _read_once(folder: Path, manifest_text: str) -> dict[str, Any]:
     manifest = json.loads(manifest_text)
     state = {path.stem: read_parquet(path) for path in sorted((folder / "state").glob("*.parquet"))}
     tables = {name: read_parquet(folder / f"{name}.parquet", name) for name in manifest["tables"]}
-    return {
+    known: dict[str, Any] = {
         "as_of": pd.Timestamp(manifest["as_of"]),
         "config": Config(**manifest.pop("config")),
         "seed": int(manifest["seed"]),
+    }
+    sha256 = manifest.get("state", {}).get(QUEUE)
+    return {
+        **known,
+        "inputs": None if sha256 is None else partial(_read_inputs, folder, sha256, known, state),
         "tables": tables,
         "ship_dates": _law(state.pop(SHIP_DATES, None)),
         "state": state,
@@ -224,6 +246,21 @@ def _read_once(folder: Path, manifest_text: str) -> dict[str, Any]:
         "missing": manifest.pop("missing"),
         "manifest": manifest,
     }
+
+
+def _read_inputs(folder: Path, sha256: str, known: Mapping[str, Any], state: Mapping[str, pd.DataFrame]) -> QueueInputs:
+    """What the queue was simulated from. Raises ``UsageError`` where the folder is another run's by now, or damaged."""
+    from .queue_inputs import QueueInputs
+
+    try:
+        content = (folder / QUEUE).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{folder / QUEUE} cannot be read: {error.strerror or error}") from None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise UsageError(f"{folder} has been replaced since it was opened, or is damaged: open it again")
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        kept = {name: arrays[name] for name in arrays.files}
+    return QueueInputs.unpacked(kept, known["as_of"], known["config"], known["seed"], state)
 
 
 def _law(frame: pd.DataFrame | None) -> Law | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,10 +20,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Supply:
-    """Open purchase lines and transfers (in the order of po_line_id) and the lead times that date them."""
+    """Open purchase lines and transfers (in the order of po_line_id) and the lead times that date them.
+
+    What if: sooner_by, days by which each comes sooner than drawn, tomorrow at best; away, whether it never comes;
+    added, P(received by day) [rows × days 1…horizon] of further rows of `purchases`, behind those of the lead times.
+    """
 
     purchases: pd.DataFrame
     lead_times: LeadTimes
+    sooner_by: np.ndarray | None = None
+    away: np.ndarray | None = None
+    added: np.ndarray | None = None
+
+    def sooner(self, days: Mapping[str, float]) -> Supply:
+        """The same supply with some purchases coming so many days sooner, in every scenario.
+
+        days: by po_line_id. What a supplier cancels is the same; what comes beyond the horizon stays there.
+        """
+        by = self.purchases["po_line_id"].map(days).fillna(0).to_numpy(np.int64)
+        return replace(self, sooner_by=by if self.sooner_by is None else self.sooner_by + by)
+
+    def without(self, rows: np.ndarray) -> Supply:
+        """The same supply, some rows of which never come, as is known from tomorrow on."""
+        away = np.zeros(len(self.purchases), bool) if self.away is None else self.away.copy()
+        away[rows] = True
+        return replace(self, away=away)
+
+    def with_more(self, rows: pd.DataFrame, received: np.ndarray) -> Supply:
+        """The same supply and further purchases; received: P(received by day) [rows × days 1…horizon]."""
+        n = len(rows)
+        return replace(
+            self, purchases=pd.concat([self.purchases, rows], ignore_index=True),
+            sooner_by=None if self.sooner_by is None else np.append(self.sooner_by, np.zeros(n, np.int64)),
+            away=None if self.away is None else np.append(self.away, np.zeros(n, bool)),
+            added=received if self.added is None else np.concatenate([self.added, received]),
+        )  # fmt: skip
 
     def draws(self, scenarios: int, seed: int) -> np.ndarray:
         """Receipts of each open purchase [purchases × scenarios], as the kernel wants them (PURCHASE_DRAW)."""
@@ -30,7 +62,26 @@ class Supply:
         for fitted, rows in self.lead_times.kinds:
             if len(rows):
                 out[rows] = _draws(fitted, scenarios, seed)
-        return out
+        return self._changed(out, seed)
+
+    def _changed(self, drawn: np.ndarray, seed: int) -> np.ndarray:
+        """The receipts with what is otherwise."""
+        never = self.lead_times.horizon + 1
+        if self.added is not None:
+            more = self.purchases.iloc[-len(self.added) :]
+            rows = drawn[-len(self.added) :]
+            rows["first"] = _sampled(self.added, keys(seed, "receipt", more["po_line_id"]), 0, drawn.shape[1]) + 1
+            rows["first_qty"], rows["rest"] = more["open_qty"].to_numpy()[:, None], never
+        if self.away is not None:
+            for name, day in (("first", never), ("rest", never), ("gone", 1)):
+                drawn[name][self.away] = day
+        if self.sooner_by is not None:
+            opens = self.lead_times.receiving.next_open(self.lead_times.origin, never)
+            for name in ("first", "rest"):
+                days = drawn[name].astype(np.int64)
+                earlier = opens[np.maximum(days - self.sooner_by[:, None], 1)]
+                drawn[name] = np.where(days < never, np.minimum(days, earlier), days)
+        return drawn
 
 
 def _draws(fitted: LeadTimes, scenarios: int, seed: int) -> np.ndarray:

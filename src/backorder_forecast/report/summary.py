@@ -172,6 +172,19 @@ def _act(run: Run, look: Look) -> Section:
     return Section("act", title, lead, tables)
 
 
+def _since(run: Run, look: Look) -> Section | None:
+    changed = run.table("changes")
+    if changed is None:
+        return None
+    moved = changed[changed["change"].isin(["later", "sooner"])]
+    caption, none = "Lines with another date than then, the furthest moved first", "No date has moved."
+    count = changed["change"].value_counts()
+    gone = [f"{count.get(x, 0):,} {x}" for x in ("new", "shipped", "cancelled", "later", "sooner")]
+    lead = f"Of the lines open then or now: {', '.join(gone)}. Days are those that the reason alone explains."
+    table = tabulate(look, moved, "changes", caption, words.CHANGES, "changes", empty=none)
+    return Section("since", "What changed since the previous run", lead, [table])
+
+
 def _to_count(eta: pd.DataFrame, run: Run) -> pd.DataFrame:
     """Items of unknown stock for which lines wait, one row each, the most owed first."""
     lines = eta[eta["status"] == "unknown"]
@@ -413,6 +426,7 @@ def _not_replayed(run: Run) -> str:
 
 SECTIONS: tuple[Callable[[Any, Look], Section | None], ...] = (
     _act,
+    _since,
     _run_out,
     _purchases,
     _reorder,

@@ -29,6 +29,18 @@ LINES = (
     Shown("waits", "Waits for"),
     Shown("do", "What to do", "long"),
 )
+CHANGES = (
+    Shown("line_id", "Line", "id"),
+    Shown("order_id", "Order", "id"),
+    Shown("item_id", "Item", "id"),
+    Shown("location_id", "Location", "id"),
+    Shown("earlier_p50_date", "p50 then", "date", "As likely before as after this day, as was said then."),
+    Shown("p50_date", "p50 now", "date", _P50),
+    Shown("days_moved", "Days later", "days", "Less than nothing: sooner. Empty: beyond the horizon, then or now."),
+    Shown("because", "Because of"),
+    Shown("because_days", "Days by it", "days", "Days that this alone makes it later."),
+    Shown("detail", "Detail", "long", optional=True),
+)
 COUNTS = (
     *_SKU,
     Shown("lines", "Lines", "count", "Open order lines of the item."),

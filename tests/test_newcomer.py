@@ -132,8 +132,10 @@ def test_a_changed_line_is_dated_as_if_it_had_been_so(run):
     more = run.promise({"line_id": line, "qty": qty + 50}).iloc[0]
     assert more["qty"] == qty + 50
     assert more["ship_prob"] <= as_it_is["ship_prob"]
-    later = run.promise({"line_id": line, "date": run.as_of + pd.Timedelta(days=60)}).iloc[0]
-    assert later["p10_date"] >= run.as_of + pd.Timedelta(days=60)
+    ready = eta.loc[eta["status"] == "ready", "line_id"].iloc[0]
+    later = run.promise({"line_id": ready, "date": run.as_of + pd.Timedelta(days=20)}).iloc[0]
+    assert later["p10_date"] >= run.as_of + pd.Timedelta(days=20)
+    assert later["p10_date"] > run.promise({"line_id": ready}).iloc[0]["p10_date"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,9 @@ would have to schedule: an order line or a day's demand of a class that comes, i
 open at the end), a receipt, an order placed. Days of an item on which nothing happens are none, though every one costs
 a draw.
 
+*Shop*: the event kernel alone on 10,000 items of a made-up shop (`queue_shop.py`), by class and by a key of lines, with
+the draws of lines and purchases beside it; seconds by the clock with `--threads` (2 by default here).
+
 Compile time of kernels is apart: import with an empty cache of machine code, less the import with a full one.
 
 Run ``python -m benchmarks.queue_speed`` (minutes; ``--quick``: a tenth of everything; ``--only first-come|events``).
@@ -55,11 +58,13 @@ def main() -> None:
     if asked.row:
         print(json.dumps(ROWS[asked.row](asked)))
         return
-    print(f"compile time of the kernels: {_compile_seconds():.0f} CPU s, once\n")
+    first, others = (_compile_seconds(x) for x in ((0,), (0, 1, 2)))
+    print(f"compile time of the kernels: {first:.0f} CPU s, once; {others:.0f} with the rules not used by default\n")
     if asked.only != "events":
         _print_first_come(asked)
     if asked.only != "first-come":
         _print_events(asked)
+        _print_shop(asked)
 
 
 def _arguments() -> argparse.Namespace:
@@ -89,9 +94,13 @@ def _in_its_own_process(asked: argparse.Namespace, row: str) -> dict[str, Any]:
     return found
 
 
-def _compile_seconds() -> float:
-    """CPU seconds of the import with nothing cached, less those with everything cached."""
-    program = "import backorder_forecast.queue, backorder_forecast.core.first_come_law"
+def _compile_seconds(rules: tuple[int, ...]) -> float:
+    """CPU seconds of the import and the rules' engines with nothing cached, less those with everything cached."""
+    program = f"""import backorder_forecast.queue, backorder_forecast.core.first_come_law
+from backorder_forecast.core import queue_kernel, queue_layout
+problem, tally, _ = queue_layout.smallest()
+for rule in {rules}:
+    queue_kernel.simulate_components(problem._replace(rule=rule), tally, 0, 1)"""
     with tempfile.TemporaryDirectory() as folder:
         seconds = []
         for _ in range(2):
@@ -260,7 +269,7 @@ def events(asked: argparse.Namespace) -> dict[str, Any]:
     """Frames to outcomes on a made-up company; what happened in it, and what the kernel alone took."""
     import backorder_forecast as bf
     from backorder_forecast import queue
-    from backorder_forecast.core import queue_kernel
+    from backorder_forecast.core import queue_kernel, queue_layout
     from backorder_forecast.synthetic import regime, simulate_company
 
     company = simulate_company(regime("base", seed=1, items=asked.event_items))
@@ -272,6 +281,8 @@ def events(asked: argparse.Namespace) -> dict[str, Any]:
     supply = bf.forecast_supply(past, lead_times)
     took, seen = {True: 0.0, False: 0.0}, {}
     run = queue_kernel.simulate_components
+    problem, tally, _ = queue_layout.smallest()
+    run(problem, tally, 0, 1)  # compiles, or takes what was kept
 
     def watched(problem: Any, tally: Any, start: int, stop: int) -> None:
         seen[problem.with_planned] = (problem, tally)
@@ -304,11 +315,15 @@ def _what_happened(problem: Any, tally: Any) -> dict[str, float]:
     return {"demand": demand, "receipts": receipts, "lines": float(known), "items": float(problem.sku.size)}
 
 
+def _events(x: dict[str, Any]) -> float:
+    """Demand and lines come and leave; a receipt was ordered. Known lines have come already."""
+    return float(2 * x["demand"] + x["lines"] + 2 * x["receipts"])
+
+
 def _print_events(asked: argparse.Namespace) -> None:
     x = _in_its_own_process(asked, "events")
     days = x["items"] * DAYS * asked.scenarios
-    # demand and lines come and leave; a receipt was ordered
-    happened = 2 * x["demand"] + x["lines"] + 2 * x["receipts"]
+    happened = _events(x)
     print(f"event kernel: {x['items']:,.0f} items × {DAYS} days × {asked.scenarios:,} scenarios, frames to outcomes")
     print(f"{'':34}{'CPU s':>10}{'ns an event':>14}{'ns an item-day':>16}   goal")
     for name, seconds in (("kernel, with planned orders", x["kernel"][0]), ("kernel, open supply only", x["kernel"][1]),
@@ -319,12 +334,36 @@ def _print_events(asked: argparse.Namespace) -> None:
           f"receipts {x['receipts']:.3g}; peak {x['gigabytes']:.1f} GB")  # fmt: skip
 
 
+def shop(asked: argparse.Namespace, rule: int) -> dict[str, Any]:
+    """The event kernel by itself."""
+    from benchmarks import queue_shop
+
+    found = queue_shop.run(asked.event_items, asked.scenarios, max(asked.threads, 2), rule)
+    happened = _what_happened(found.pop("problem"), found.pop("tally"))
+    return {**found, **happened, "gigabytes": peak()}
+
+
+def _print_shop(asked: argparse.Namespace) -> None:
+    print(f"\nshop: {asked.event_items:,} items × {DAYS} days × {asked.scenarios:,} scenarios, event kernel alone")
+    print(f"{'':34}{'CPU s':>10}{'ns an event':>14}{'ns an item-day':>16}{'clock s':>10}{'draws, CPU s':>14}   goal")
+    for row, name in (("shop", "class after class"), ("shop-key", "by a key of lines")):
+        x = _in_its_own_process(asked, row)
+        ns, days = x["kernel"] * 1e9, x["items"] * DAYS * asked.scenarios
+        print(f"{name:34}{x['kernel']:10.1f}{ns / _events(x):14.1f}{ns / days:16.1f}{x['wall']:10.1f}{x['draws']:14.1f}"
+              f"   {GOALS['events']}")  # fmt: skip
+        print(f"{_events(x):.3g} events: demand {x['demand']:.3g}, lines {x['lines']:.3g}, receipts "
+              f"{x['receipts']:.3g}; peak {x['gigabytes']:.1f} GB; with all inputs made "
+              f"{x['all']:.0f} s by the clock")  # fmt: skip
+
+
 ROWS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "sampled": lambda asked: sampled(asked, histogram=False),
     "histograms": lambda asked: sampled(asked, histogram=True),
     "exact": exact,
     "thinned": thinned,
     "events": events,
+    "shop": lambda asked: shop(asked, 0),
+    "shop-key": lambda asked: shop(asked, 1),
 }
 
 if __name__ == "__main__":

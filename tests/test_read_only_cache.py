@@ -16,7 +16,9 @@ KERNELS = """
 import sys, time
 import numba, numpy, scipy.special
 begin = time.process_time()
-from backorder_forecast.core import chance, counts, hazards, queue_kernel, replenish
+from backorder_forecast.core import chance, counts, hazards, queue_kernel, queue_layout, replenish
+problem, tally, _ = queue_layout.smallest()
+queue_kernel.simulate_components(problem, tally, 0, 1)  # the engine of the default rule; others only when asked for
 spent = time.process_time() - begin
 out = numpy.zeros((1, 3))
 counts.mixture_cdf(numpy.ones((1, 1)), numpy.ones((1, 1)), numpy.full(1, 0.5), out)
@@ -51,7 +53,7 @@ def test_kernels_work_and_compile_quickly_where_nothing_can_be_written(tmp_path)
     values, place, spent = done.stdout.splitlines()
     assert values == "[0.5, 0.75, 0.875] 1 0.5"
     assert place == str(package / "core" / "counts.py")
-    assert float(spent) < 35  # 26 CPU s on two busy cores, 20 of them the queue and its rules
+    assert float(spent) < 20  # CPU s
     assert sorted(package.rglob("*")) == before  # nothing was cached, here or elsewhere
     assert done.stderr == ""
 

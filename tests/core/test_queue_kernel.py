@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from backorder_forecast.core import queue_kernel as qk
+from backorder_forecast.core import queue_layout
 from tests.core.problems import HORIZON, blank, oracle_inputs, protected, random_case, simulated_lines, tally_for
 from tests.oracles import demand_day
 from tests.oracles.queue_day import SHARINGS, simulate
@@ -235,3 +236,49 @@ def test_ranges_of_components_are_independent_under_every_rule():
             for c in reversed(range(p.sku.size)):
                 qk.simulate_components(p, parts, c, c + 1)
             assert all((a == b).all() for a, b in zip(t, parts, strict=True))
+
+
+def busy_case(rng, rule, scenarios):
+    """A random case with planned orders, lost and impatient customers, in several scenarios."""
+    p, _, lines = random_case(rng, demand=True, rule=rule)
+    p = p._replace(
+        with_planned=True, new_lead=np.array([[0, 0, 0.5, 0.7, 1.0]]), scenarios=scenarios,
+        line_draw=np.tile(p.line_draw, scenarios), po_draw=np.tile(p.po_draw, scenarios),
+    )  # fmt: skip
+    p.line_draw["cancel"] = np.where(rng.random(p.line_draw.shape) < 0.5, p.line_draw["cancel"], 0)
+    n = p.sku.size
+    p.sku["policy"], p.sku["reorder_point"] = rng.integers(0, 4, n), rng.integers(0, 4, n)
+    p.sku["order_qty"], p.sku["order_up_to"] = rng.integers(1, 9, n), rng.integers(2, 12, n)
+    p.sku["review_days"] = rng.choice([1, 3, 7], n)
+    p.patience[:] = -np.log1p(-rng.choice([0, 0.1])) * np.arange(p.horizon + 2)
+    p.sku["max_stock"], p.sku["queue_share"] = rng.choice([np.inf, 7], n), rng.choice([1.0, 0.6], n)
+    p.sku["free"] += rng.integers(0, 12, n)
+    return p, lines
+
+
+def outcome(p, lines, *, paths=0):
+    t = tally_for(p, slots=len(lines), n_po=p.po_qty.size, paths=paths)
+    qk.simulate_components(p, t, 0, p.component.size - 1)
+    return t._replace(paths=np.zeros(0))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_days_without_an_event_change_nothing(rule):
+    # an SKU whose path is recorded is taken through every day, one after the other, and all that happens on it
+    rng = np.random.default_rng(3)
+    for case in range(150):
+        p, lines = busy_case(rng, rule, 4)
+        every_day = p._replace(sku=p.sku.copy())
+        every_day.sku["path"] = np.arange(p.sku.size)
+        for a, b in zip(outcome(p, lines), outcome(every_day, lines, paths=p.sku.size), strict=True):
+            assert a.tolist() == b.tolist(), case
+
+
+def test_how_many_scenarios_are_drawn_ahead_changes_nothing(monkeypatch):
+    rng = np.random.default_rng(5)
+    cases = [busy_case(rng, None, 7) for _ in range(60)]
+    expected = [outcome(*x) for x in cases]
+    for room in (1, 3 * 8 * 3 * 27):
+        monkeypatch.setattr(queue_layout, "AHEAD", room)
+        for case, before in zip(cases, expected, strict=True):
+            assert all(a.tolist() == b.tolist() for a, b in zip(outcome(*case), before, strict=True))

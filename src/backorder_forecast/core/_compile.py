@@ -1,16 +1,60 @@
 """One decorator for every compiled kernel: fixed signature, lock released, cached where a folder can be written."""
 
+import functools
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
 
 F = TypeVar("F", bound=Callable[..., Any])
+_ONE_AT_A_TIME = threading.Lock()
+
+
+class _Code(JITCodeLibrary):  # type: ignore[misc]
+    """The code of a part: left as it is until a kernel takes it in, and not turned into machine code by itself."""
+
+    def _optimize_functions(self, code: Any) -> None:
+        pass
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+    @property
+    def codegen(self) -> Any:
+        """The generator, but that there is nothing to set in code that never runs by itself."""
+        return _Generator(self._codegen)
+
+
+class _Generator:
+    def __init__(self, generator: Any) -> None:
+        self._generator = generator
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._generator, name)
+
+    def set_env(self, name: str, environment: Any) -> None:
+        """Nothing."""
+
+
+class _Part(CompilerBase):  # type: ignore[misc]
+    """Numba's own passes for what is only a part of kernels: compiling each by itself as well takes twice the time."""
+
+    def define_pipelines(self) -> list[Any]:
+        """All passes without Python objects."""
+        self.state.library = _Code(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
+        passes: list[Any] = [DefaultPassBuilder.define_nopython_pipeline(self.state)]
+        return passes
 
 
 def kernel(
-    signature: Any = None, *, allocates: bool = True, fast: bool = False, inline: bool = False
+    signature: Any = None, *, allocates: bool = True, fast: bool = False, inline: bool = False, lazy: bool = False
 ) -> Callable[[F], F]:
     """Compile ahead with `signature`; without one, the function is a part inlined into other kernels.
 
@@ -18,7 +62,7 @@ def kernel(
     costs forty times what the queue day itself does. `fast` lets sums be added up in another order, as vectors of
     numbers want it; the order is the compiler's, and the same in every run. `inline` puts a part that every SKU and day
     goes through into its callers, however long the compiler finds it: to call it would hand over every array of the
-    problem, which costs several times what is done with them.
+    problem, which costs several times what is done with them. `lazy` waits with compiling until the kernel is called.
 
     Numba keeps the machine code beside the module, else in the user's cache folder. Where neither can be written
     (a read-only image without a home) it refuses to cache: then the kernel is compiled anew in each process. The code
@@ -33,13 +77,14 @@ def kernel(
             options["_nrt"] = False
         if signature is None:
             # only other kernels call it: leaving out the wrapper for Python saves most of its compile time
-            options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+            options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _Part}
         try:
-            return _compiled(_placed(numba.njit(cache=True, **options)(function), inline), signature)
+            dispatcher = _placed(numba.njit(cache=signature is not None, **options)(function), inline)
         except RuntimeError as problem:
             if "cannot cache" not in str(problem):
                 raise
-            return _compiled(_placed(numba.njit(cache=False, **options)(function), inline), signature)
+            dispatcher = _placed(numba.njit(cache=False, **options)(function), inline)
+        return _when_called(dispatcher, signature) if lazy else _compiled(dispatcher, signature)
 
     return compiled
 
@@ -48,6 +93,17 @@ def _placed(compiled: Any, inline: bool) -> Any:
     if inline:
         compiled.targetoptions["forceinline"] = True  # numba's jit does not take it as an option
     return compiled
+
+
+def _when_called(dispatcher: Any, signature: Any) -> Any:
+    @functools.wraps(dispatcher.py_func)
+    def call(*args: Any) -> Any:
+        with _ONE_AT_A_TIME:
+            if not dispatcher.signatures:
+                _compiled(dispatcher, signature)
+        return dispatcher(*args)
+
+    return call
 
 
 def _compiled(dispatcher: Any, signature: Any) -> Any:

@@ -16,7 +16,9 @@ _STEP = np.uint64(0xD1342543DE82EF95)
 _M1 = np.uint64(0xBF58476D1CE4E5B9)
 _M2 = np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
-_TO_UNIT = 1.0 / 9007199254740992.0  # 2**-53
+_DRAWS = 9007199254740992  # 2**53
+_TO_UNIT = 1.0 / _DRAWS
+_LARGEST = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @kernel("uint64(uint64)")
@@ -27,12 +29,48 @@ def mix(z: np.uint64) -> np.uint64:
     return z ^ (z >> _S31)
 
 
+@kernel("uint64(uint64, int64)")
+def scenario_key(key: np.uint64, scenario: int) -> np.uint64:
+    """What the draws of one key in one scenario have in common."""
+    return mix(key + np.uint64(scenario + 1) * _WEYL)
+
+
+@kernel("float64(uint64, int64)")
+def draw(scenario_key: np.uint64, index: int) -> float:
+    """`uniform` from what :func:`scenario_key` gives."""
+    z = mix(scenario_key + np.uint64(index + 1) * _STEP)
+    return (float(z >> _S11) + 0.5) * _TO_UNIT
+
+
 @kernel("float64(uint64, int64, int64)")
 def uniform(key: np.uint64, scenario: int, index: int) -> float:
     """A number in (0, 1) for this key, scenario and index."""
-    z = mix(key + np.uint64(scenario + 1) * _WEYL)
-    z = mix(z + np.uint64(index + 1) * _STEP)
-    return (float(z >> _S11) + 0.5) * _TO_UNIT
+    return draw(scenario_key(key, scenario), index)
+
+
+@kernel("int64(float64)")
+def _draws_within(level: float) -> int:
+    """How many of the 2**53 draws that there are, are at most this level."""
+    count = int(min(max(level, 0.0), 1.0) / _TO_UNIT)
+    while count > 0 and (float(count - 1) + 0.5) * _TO_UNIT > level:
+        count -= 1
+    while count < _DRAWS and (float(count) + 0.5) * _TO_UNIT <= level:
+        count += 1
+    return count
+
+
+@kernel("uint64(float64)")
+def limit_above(level: float) -> np.uint64:
+    """From which of its 64 bits on, as a number, a draw is above the level; where none is, the largest number."""
+    count = _draws_within(level)
+    return np.uint64(count) << _S11 if count < _DRAWS else _LARGEST
+
+
+@kernel("uint64(float64)")
+def limit_below(level: float) -> np.uint64:
+    """The same for a draw below the level, its bits turned round."""
+    count = _draws_within(np.nextafter(level, -1.0))
+    return np.uint64(_DRAWS - count) << _S11 if count > 0 else _LARGEST
 
 
 @kernel("uint64[:](uint64, uint64[:])")
@@ -91,6 +129,19 @@ def _large_count(mean: float, variance: float, theta: float, u: float) -> float:
     return max(0.0, math.floor(mean + sd * (z + skewness * (z * z - 1.0) / 6.0) + 0.5))
 
 
+@kernel("float64(float64, float64, float64, float64, float64, float64)")
+def count_from(n: float, p: float, total: float, size: float, theta: float, u: float) -> float:
+    """The u-quantile of a negative binomial, from a count n up to which it is not; p: P(n), total: P(up to n)."""
+    mean = size * theta / (1.0 - theta)
+    while u > total:
+        p *= theta * (n + size) / (n + 1.0)
+        n += 1.0
+        total += p
+        if p < 1e-17 and n > mean:
+            break
+    return n
+
+
 @kernel("float64(float64, float64, float64)")
 def negative_binomial(size: float, theta: float, u: float) -> float:
     """The u-quantile of a negative binomial with mean size·theta/(1−theta) and variance mean/(1−theta).
@@ -106,15 +157,7 @@ def negative_binomial(size: float, theta: float, u: float) -> float:
     if log_zero < -600.0:
         return _large_count(mean, mean / (1.0 - theta), theta, u)
     p = math.exp(log_zero)
-    total = p
-    n = 0.0
-    while u > total:
-        p *= theta * (n + size) / (n + 1.0)
-        n += 1.0
-        total += p
-        if p < 1e-17 and n > mean:
-            break
-    return n
+    return count_from(0.0, p, p, size, theta, u)
 
 
 @kernel("int64(float64, float64, int64)")
@@ -147,14 +190,12 @@ def wait(law: np.ndarray, age: int, u: float, never: int) -> int:
 @kernel("int64(float64[:], float64)")
 def find_day(cdf: np.ndarray, u: float) -> int:
     """Smallest index with cdf ≥ u; len(cdf) if the law has less mass than u (it happens later, or never)."""
-    low, high = 0, cdf.size
-    while low < high:
-        middle = (low + high) // 2
-        if cdf[middle] >= u:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+    at, left = 0, cdf.size
+    while left > 1:  # halves without a branch that would have to be guessed
+        half = left // 2
+        at += half if cdf[at + half - 1] < u else 0
+        left -= half
+    return at + 1 if left == 1 and cdf[at] < u else at
 
 
 @kernel("void(float64[:, :], uint64[:], int64, int16[:, :])")

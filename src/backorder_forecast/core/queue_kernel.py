@@ -3,7 +3,8 @@
 SKUs whose ship-complete orders tie them together form a component and are simulated side by side, day by day;
 components are independent, so ranges of them can run on different threads, each writing its own rows of the tally. What
 is read and written: :mod:`.queue_layout`; draws of demand: :mod:`.queue_demand`; receipts and cancellations:
-:mod:`.queue_events`; who gets what: :mod:`.queue_serve`.
+:mod:`.queue_events`; orders: :mod:`.queue_orders`; quiet days: :mod:`.queue_ahead`; who gets what:
+:mod:`.queue_serve`.
 """
 
 import math
@@ -12,10 +13,21 @@ from typing import Any
 import numba
 import numpy as np
 
+from ._by_reference import by_reference
 from ._compile import kernel
 from .chance import find_day, uniform
-from .queue_demand import draw_demand, future_patience, lose, split_into_kinds, start_demand
-from .queue_events import add_arrival, cancel, receive, release, start_sku
+from .day_sets import SMALL, clear, mark, marked, next_marked
+from .queue_ahead import next_working_day, run_ahead
+from .queue_demand import (
+    draw_ahead,
+    draw_scenario,
+    future_patience,
+    join_queue,
+    lose,
+    take_drawn,
+    waiting_of,
+)  # fmt: skip
+from .queue_events import cancel, receive, release, start_sku
 from .queue_keys import allocate_by_key
 from .queue_layout import (
     BASE_STOCK,
@@ -49,6 +61,7 @@ from .queue_layout import (
     new_state,
     smallest,
 )  # fmt: skip
+from .queue_orders import order_below, order_quantity, review, visit
 from .queue_serve import allocate
 from .queue_shares import allocate_shares
 
@@ -87,8 +100,8 @@ __all__ = [
 
 
 @kernel(allocates=False, inline=True)
-def _new_demand(p: Problem, s: State, t: Tally, i: int, g: int, line0: int, day: int, k: int) -> float:
-    """New order lines of the day, known ones whose day has come and simulated ones; returns their units."""
+def _new_lines(s: State, i: int, line0: int, day: int) -> float:
+    """Known lines whose day has come join the queue; returns their units."""
     new = 0.0
     j = s.day[i, day].wanted
     while j >= 0:
@@ -96,81 +109,40 @@ def _new_demand(p: Problem, s: State, t: Tally, i: int, g: int, line0: int, day:
         if s.line[x].status == WAITING:
             s.sku[i].wait += s.line[x].left
             s.sku[i].on_order += s.line[x].left
+            s.sku[i].known += 1
             new += s.line[x].left
         j = s.line[x].wanted_next
-    if draw_demand(p, s, i, g, day, k) > 0.0:
-        if p.rule != BY_CLASS:
-            split_into_kinds(p, s, i, g, day, k)
-        for c in range(s.back.shape[1]):
-            units = s.back[i, c, day].units
-            s.sku[i].wait += units
-            new += units
-            if t.ledger.shape[0] > 0:
-                t.ledger[g, k, 3] += units
     return new
 
 
-@kernel(allocates=False)
-def _unmet_today(p: Problem, s: State, i: int, g: int, line0: int, day: int) -> tuple[float, float]:
+@kernel(allocates=False, inline=True)
+def _new_demand(p: Problem, s: State, t: Tally, i: int, g: int, line0: int, day: int, k: int) -> float:
+    """Units of the lines that join the queue today, known and simulated ones."""
+    known, simulated = _new_lines(s, i, line0, day), join_queue(p, s, i, g, day, k)
+    if t.ledger.shape[0] > 0:
+        t.ledger[g, k, 3] += simulated
+    return known + simulated
+
+
+@kernel(allocates=False, inline=True)
+def _unmet_today(s: State, i: int, line0: int, day: int, commits: bool) -> tuple[float, float]:
     """Units wanted first today that could not be covered, those of known lines and of simulated ones."""
-    known, simulated = 0.0, 0.0
-    if p.calendar[p.sku[g].location, day].working == 0:
-        covered_short = max(0.0, s.sku[i].wait - max(s.sku[i].free, 0.0))
-        for c in range(s.back.shape[1]):
-            simulated += s.back[i, c, day].units
-        return 0.0, min(covered_short, simulated)
+    if not commits:
+        return 0.0, min(max(0.0, s.sku[i].wait - max(s.sku[i].free, 0.0)), waiting_of(s, i, day))
+    known = 0.0
     j = s.day[i, day].wanted
     while j >= 0:
         if s.line[j - line0].status == WAITING:
             known += s.line[j - line0].left
         j = s.line[j - line0].wanted_next
-    for c in range(s.back.shape[1]):
-        simulated += s.back[i, c, day].units
-    return known, simulated
+    return known, waiting_of(s, i, day)
 
 
-@kernel(allocates=False)
+@kernel(allocates=False, inline=True)
 def _record_short(p: Problem, s: State, i: int, day: int, units: float) -> None:
     s.sku[i].short_now = 1
     s.sku[i].first_short = min(s.sku[i].first_short, day)
-    for r in range(p.risk_days.size):
-        if day <= p.risk_days[r]:
-            s.short[i, r] += units
-
-
-@kernel(allocates=False)
-def order_quantity(sku: Any, position: float) -> float:
-    """Units to order at this inventory position (on hand + on order − backordered) under the SKU's policy."""
-    if sku.policy == BASE_STOCK:
-        due, qty = position < sku.order_up_to, sku.order_up_to - position
-    else:
-        due, qty = position <= sku.reorder_point, sku.order_up_to - position
-    if not due:
-        return 0.0
-    if sku.policy == RQ:
-        # (r, nQ): as many lots as bring the position above the reorder point
-        qty = sku.order_qty * (math.floor((sku.reorder_point - position) / sku.order_qty) + 1.0)
-    qty = max(qty, sku.min_order_qty)
-    qty = sku.pack_size * math.ceil(qty / sku.pack_size - 1e-9)
-    if position + qty > sku.max_stock:
-        qty = sku.pack_size * math.floor((sku.max_stock - position) / sku.pack_size + 1e-9)
-    return max(qty, 0.0)
-
-
-@kernel(allocates=False)
-def _reorder(p: Problem, s: State, i: int, g: int, day: int, k: int) -> None:
-    sku = p.sku[g]
-    ordinal = p.first_ordinal + day - 1
-    if sku.policy == NO_POLICY or day > sku.end_day or (ordinal - sku.review_phase) % sku.review_days != 0:
-        return
-    if p.calendar[sku.location, day].working == 0:
-        return
-    qty = order_quantity(sku, s.sku[i].free + s.sku[i].on_order - s.sku[i].wait)
-    if qty > 0.0:
-        s.sku[i].on_order += qty
-        lead = max(1, find_day(p.new_lead[sku.lead_row], uniform(sku.lead_key, k, ordinal)))
-        if lead < p.new_lead.shape[1] and day + lead <= p.horizon:
-            add_arrival(s, i, p.receive_on[day + lead], qty, PLANNED)
+    s.short[i, s.risk_at[day]] += units
 
 
 @kernel(allocates=False)
@@ -191,8 +163,10 @@ def _close_sku(p: Problem, s: State, t: Tally, i: int, g: int, line0: int, k: in
     today = p.first_ordinal - 1
     lead = max(1, find_day(p.new_lead[sku.lead_row], uniform(sku.lead_key, k, today)))
     lead = p.receive_on[min(lead, p.horizon + 1)]
+    short = 0.0
     for r in range(p.risk_days.size):
-        t.risk[g, r].short_units += s.short[i, r]
+        short += s.short[i, r]
+        t.risk[g, r].short_units += short
         if s.sku[i].first_short <= p.risk_days[r]:
             t.risk[g, r].short += 1
             if s.sku[i].first_short >= lead:
@@ -200,85 +174,219 @@ def _close_sku(p: Problem, s: State, t: Tally, i: int, g: int, line0: int, k: in
 
 
 @kernel(allocates=False, inline=True)
-def _day_of_sku(
-    p: Problem, s: State, t: Tally, i: int, g: int, line0: int, order0: int, day: int, k: int,
-    tied: bool,
-) -> None:  # fmt: skip
-    new = _new_demand(p, s, t, i, g, line0, day, k)
-    sku = p.sku[g]
+def _is_served(p: Problem, s: State, i: int, g: int, day: int, tied: bool) -> bool:
+    """Whether goods are shared out today, or may at least become firm."""
     # without units waiting there may still be ghosts among the lines
-    commits = p.calendar[sku.location, day].working == 1
-    anyone = s.sku[i].wait > 0.0
-    if (anyone or sku.line_to > sku.line_from) and (tied or (commits and s.sku[i].free > 0.0)):
-        if p.rule == BY_CLASS:
-            allocate(p, s, t, i, g, line0, order0, day, k, commits, tied)
-        elif p.rule == BY_KEY:
-            allocate_by_key(p, s, t, i, g, line0, order0, day, k, commits, tied)
-        else:
-            allocate_shares(p, s, t, i, g, line0, order0, day, k, commits)
+    commits = p.calendar[p.sku[g].location, day].working == 1
+    return (tied or (commits and s.sku[i].free > 0.0)) and _anyone(s, i)
+
+
+@kernel(allocates=False, inline=True)
+def _after_service(
+    p: Problem, s: State, t: Tally, i: int, g: int, line0: int, day: int, k: int, tied: bool, new: float, taken: float,
+) -> None:  # fmt: skip
+    """What was taken leaves; new demand that was not covered runs short, is lost, or waits for some time."""
+    commits = p.calendar[p.sku[g].location, day].working == 1
+    s.sku[i].free -= taken
+    if t.ledger.shape[0] > 0:
+        t.ledger[g, k, 1] += taken
     if new > 0.0:
-        for r in range(p.risk_days.size):
-            if day <= p.risk_days[r]:
-                t.risk[g, r].new_units += new
-        known, simulated = _unmet_today(p, s, i, g, line0, day)
+        s.new_units[i, s.risk_at[day]] += new
+        known, simulated = _unmet_today(s, i, line0, day, commits)
         if known + simulated > 0.0:
             _record_short(p, s, i, day, known + simulated)
             if simulated > 0.0 and p.sku[g].queue_share < 1.0:
                 lose(p, s, t, i, g, day, k, simulated)
             future_patience(p, s, i, g, day, k)
-    if p.with_planned:
-        _reorder(p, s, i, g, day, k)
-    path = p.sku[g].path
-    if path >= 0:
-        t.paths[path, 0, k, day - 1] = s.sku[i].free
-        t.paths[path, 1, k, day - 1] = max(0.0, s.sku[i].wait - max(0.0, s.sku[i].free))
+    _come_back(p, s, i, g, day, commits, tied, new > 0.0 or taken > 0.0 or marked(s.dated[i], day))
+    s.day[i, day].wanted = -1
+    if s.sku[i].free + s.sku[i].on_order - s.sku[i].wait < s.sku[i].order_below:
+        review(p, s, i, g, day, k)
+    if p.sku[g].path >= 0:
+        _record_path(p, s, t, i, p.sku[g].path, day, k)
 
 
-@kernel(allocates=False)
-def _run_component(p: Problem, t: Tally, s: State, c: int, k: int) -> None:
+@kernel(allocates=False, inline=True)
+def _anyone(s: State, i: int) -> bool:
+    return s.sku[i].wait > 0.0 or s.sku[i].known > 0 or s.sku[i].ghosts > 0
+
+
+@kernel(allocates=False, inline=True)
+def _come_back(p: Problem, s: State, i: int, g: int, day: int, commits: bool, tied: bool, changed: bool) -> None:
+    """Visit the next day on which those who wait may get something without a new event.
+
+    A sweep by which nobody gets anything would find the same tomorrow; what one leaves for others to share would not.
+    """
+    if not (changed or not commits or p.rule >= PROPORTIONAL) or not _anyone(s, i):
+        return
+    if tied:
+        visit(s, i, day + 1, p.horizon)
+    elif s.sku[i].free > 0.0:
+        visit(s, i, next_working_day(p, g, day), p.horizon)
+
+
+@kernel(allocates=False, inline=True)
+def _start_scenario(p: Problem, s: State, t: Tally, c: int, k: int) -> None:
     g0, g1 = p.component[c].sku, p.component[c + 1].sku
     line0, po0, order0 = p.sku[g0].line_from, p.sku[g0].po_from, p.component[c].order
     s.listed[0] = 0
-    tied = p.component[c + 1].order > order0
     for o in range(order0, p.component[c + 1].order):
         s.order_wait[o - order0] = p.order_lines[o]
+    ahead = k % s.ahead_came.shape[0]
+    if g1 - g0 > 1 and ahead == 0:
+        draw_ahead(p, s, c, k)
+    for i in range(g1 - g0):
+        g = (g0 + i) & SMALL
+        if g1 - g0 > 1:
+            take_drawn(p, s, i, ahead)
+        else:
+            draw_scenario(p, s, i, g, k)
+        for at in range(s.visit.shape[1]):
+            s.visit[i, at], s.dated[i, at] = s.always[i, at], 0
+            for of in range(p.class_share.shape[1]):
+                s.visit[i, at] |= s.came[i, of, at]
+        start_sku(p, s, i, g, line0, po0, k)
+        if s.sku[i].known > 0:
+            visit(s, i, 1, p.horizon)
+        if s.sku[i].free + s.sku[i].on_order - s.sku[i].wait < s.sku[i].order_below:
+            visit(s, i, next_marked(s.review[i], 1), p.horizon)
+        s.due[i] = run_ahead(p, s, t, i, g, po0, 0, k)
+
+
+@kernel(allocates=False, inline=True)
+def _next_due(s: State, n: int) -> int:
+    day = s.due[0]
+    for i in range(1, n):
+        day = min(day, s.due[i])
+    return day
+
+
+@kernel(allocates=False)
+def _record_path(p: Problem, s: State, t: Tally, i: int, path: int, day: int, k: int) -> None:
+    t.paths[path, 0, k, day - 1] = s.sku[i].free
+    t.paths[path, 1, k, day - 1] = max(0.0, s.sku[i].wait - max(0.0, s.sku[i].free))
+
+
+def _engine(allocation: Any) -> Any:
+    """The days of components first…last − 1, in all scenarios, served by one allocation; compiled for each apart."""
+
+    @kernel(allocates=False, inline=True)
+    def days(p: Problem, t: Tally, s: State, c: int, k: int) -> None:
+        g0, n = p.component[c].sku, p.component[c + 1].sku - p.component[c].sku
+        line0, po0, order0 = p.sku[g0].line_from, p.sku[g0].po_from, p.component[c].order
+        tied = p.component[c + 1].order > order0
+        day = _next_due(s, n)
+        while day <= p.horizon:
+            for i in range(n):
+                if s.due[i] == day and marked(s.dated[i], day):
+                    receive(p, s, t, i, g0 + i, po0, day, k)
+                    cancel(p, s, t, i, g0 + i, line0, order0, day, k)
+            for at in range(n):
+                i, g, taken = at & SMALL, (g0 + at) & SMALL, 0.0
+                if s.due[i] == day:
+                    new = _new_demand(p, s, t, i, g, line0, day, k)
+                    if _is_served(p, s, i, g, day, tied):
+                        commits = p.calendar[p.sku[g].location, day].working == 1
+                        taken = allocation(p, s, t, i, g, line0, order0, day, k, commits, tied)
+                    _after_service(p, s, t, i, g, line0, day, k, tied, new, taken)
+                    s.due[i] = run_ahead(p, s, t, i, g, po0, day, k)
+            day = _next_due(s, n)
+
+    @kernel(allocates=False, inline=True)
+    def run(p: Problem, t: Tally, s: State, start: int, stop: int) -> None:
+        for c in range(start, stop):
+            _open_component(p, s, c)
+            for k in range(p.scenarios):
+                _start_scenario(p, s, t, c, k)
+                days(p, t, s, c, k)
+                g0 = p.component[c].sku
+                for g in range(g0, p.component[c + 1].sku):
+                    _close_sku(p, s, t, g - g0, g, p.sku[g0].line_from, k)
+            _close_component(p, t, s, c)
+
+    return run
+
+
+@kernel(allocates=False)
+def _open_component(p: Problem, s: State, c: int) -> None:
+    """What is the same in every scenario: days of review, days to be visited whatever happens."""
+    g0, g1 = p.component[c].sku, p.component[c + 1].sku
+    s.tabled[:] = 0
     for g in range(g0, g1):
-        start_sku(p, s, g - g0, g, line0, po0, k)
-    for day in range(1, p.horizon + 1):
-        for g in range(g0, g1):
-            receive(p, s, t, g - g0, g, po0, day, k)
-            cancel(p, s, t, g - g0, g, line0, order0, day, k)
-        for g in range(g0, g1):
-            _day_of_sku(p, s, t, g - g0, g, line0, order0, day, k, tied)
-    for g in range(g0, g1):
-        _close_sku(p, s, t, g - g0, g, line0, k)
+        i, sku = g - g0, p.sku[g]
+        clear(s.review[i])
+        clear(s.always[i])
+        for day in range(1, min(p.horizon, sku.end_day) + 1):
+            due = (p.first_ordinal + day - 1 - sku.review_phase) % sku.review_days == 0
+            if due and sku.policy != NO_POLICY and p.calendar[sku.location, day].working == 1:
+                mark(s.review[i], day)
+        for r in range(sku.protect_from, sku.protect_to):  # others may draw more, or less, from these days on
+            for day in (p.protect[r].first, p.protect[r].last + 1):
+                if 1 <= day <= p.horizon:
+                    mark(s.always[i], day)
+        for day in range(1, p.horizon + 1 if sku.path >= 0 else 1):
+            mark(s.always[i], day)
+        for r in range(s.new_units.shape[1]):
+            s.new_units[i, r] = 0.0
+        # of whole units the order in which they are added up does not matter
+        whole = sku.unit == math.floor(sku.unit)
+        s.sku[i].order_below = order_below(p, g)
+        s.sku[i].plain = whole and sku.path < 0 and sku.protect_from == sku.protect_to
+
+
+@kernel(allocates=False)
+def _close_component(p: Problem, t: Tally, s: State, c: int) -> None:
+    g0 = p.component[c].sku
+    for g in range(g0, p.component[c + 1].sku):
+        units = 0.0
+        for r in range(p.risk_days.size):
+            units += s.new_units[g - g0, r]
+            t.risk[g, r].new_units += units
 
 
 _PROBLEM, _TALLY, _STATE = (numba.typeof(x) for x in smallest())
 
 
-@kernel(numba.void(_PROBLEM, _TALLY, _STATE, numba.int64, numba.int64), allocates=False)
-def _simulate(p: Problem, t: Tally, s: State, start: int, stop: int) -> None:
-    for c in range(start, stop):
-        for k in range(p.scenarios):
-            _run_component(p, t, s, c, k)
+_run_by_class, _run_by_key, _run_by_shares = (_engine(x) for x in (allocate, allocate_by_key, allocate_shares))
+_SIGNATURE = numba.void(_PROBLEM, _TALLY, _STATE, numba.int64, numba.int64)
+
+
+@kernel(_SIGNATURE, allocates=False, lazy=True)
+def _simulate_by_class(p: Problem, t: Tally, s: State, start: int, stop: int) -> None:
+    _run_by_class(by_reference(p), by_reference(t), by_reference(s), start, stop)
+
+
+@kernel(_SIGNATURE, allocates=False, lazy=True)
+def _simulate_by_key(p: Problem, t: Tally, s: State, start: int, stop: int) -> None:
+    _run_by_key(by_reference(p), by_reference(t), by_reference(s), start, stop)
+
+
+@kernel(_SIGNATURE, allocates=False, lazy=True)
+def _simulate_by_shares(p: Problem, t: Tally, s: State, start: int, stop: int) -> None:
+    _run_by_shares(by_reference(p), by_reference(t), by_reference(s), start, stop)
 
 
 def simulate_components(p: Problem, t: Tally, start: int, stop: int) -> None:
-    """Simulate components start…stop−1 in every scenario and add what happened to the tally."""
+    """Simulate components start…stop−1 in every scenario and add what happened to the tally.
+
+    The engine of the problem's rule is compiled when it is first asked for.
+    """
     if stop > start:
-        _simulate(p, t, new_state(p, start, stop), start, stop)
+        run = {BY_CLASS: _simulate_by_class, BY_KEY: _simulate_by_key}.get(p.rule, _simulate_by_shares)
+        run(p, t, new_state(p, start, stop), start, stop)
 
 
-@kernel(numba.void(_PROBLEM, _STATE, numba.int64, numba.float64[:, :, ::1]), allocates=False)
-def _demand_paths(p: Problem, s: State, g: int, out: np.ndarray) -> None:
+@kernel(numba.void(_PROBLEM, _STATE, numba.int64, numba.float64[:, :, ::1]), allocates=False, lazy=True)
+def _demand_paths(problem: Problem, state: State, g: int, out: np.ndarray) -> None:
+    p, s = by_reference(problem), by_reference(state)
+    s.tabled[:] = 0
     for k in range(p.scenarios):
-        start_demand(p, s, 0, p.sku[g], g, k)
-        for day in range(1, p.horizon + 1):
-            if draw_demand(p, s, 0, g, day, k) > 0.0:
-                for c in range(p.class_share.shape[1]):
-                    out[c, k, day - 1] = s.back[0, c, day].units
-                    s.back[0, c, day].units = 0.0
+        draw_scenario(p, s, 0, g, k)
+        for c in range(p.class_share.shape[1]):
+            day = next_marked(s.came[0, c], 1)
+            while day <= p.horizon:
+                out[c, k, day - 1] = s.back[0, c, day]
+                day = next_marked(s.came[0, c], day + 1)
 
 
 def demand_paths(p: Problem, g: int, out: np.ndarray) -> None:

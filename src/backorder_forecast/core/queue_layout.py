@@ -169,53 +169,82 @@ _SKU_STATE = np.dtype(
     [
         ("free", "f8"), ("wait", "f8"), ("on_order", "f8"),
         ("used", "f8"), ("batch_at", "i8"), ("batches", "i8"),  # pegging: units used up, arrivals in their order
+        ("known", "i8"), ("ghosts", "i8"),  # open lines that wait today, and lines that have cancelled, not done yet
         ("short_now", "i8"), ("first_short", "i8"),
-        ("chance", "f8"),  # that an average day of factor 1 has demand, or COUNTS
+        ("order_below", "f8"),  # an order is due where the position is less
+        ("plain", "i8"),  # 1: a day on which there is enough for all is soon done, see :mod:`.queue_kernel`
     ],
     align=True,
 )  # fmt: skip
 _LINE_STATE = np.dtype(
     [
         ("status", "i8"), ("left", "f8"), ("virtual", "f8"), ("passed", "f8"), ("turn", "f8"), ("room", "f8"),
-        ("seen_first", "i8"),
-        ("cancel_next", "i8"), ("wanted_next", "i8"),
+        ("seen_first", "i4"), ("cancel_next", "i4"), ("wanted_next", "i4"),
     ],
     align=True,
 )  # fmt: skip
-_DAY = np.dtype([(x, "i8") for x in ("arrival", "cancel", "wanted", "gone", "back_cancel")], align=True)
+_DAY = np.dtype([(x, "i4") for x in ("arrival", "cancel", "wanted", "gone", "back_cancel")], align=True)
 _NODE = np.dtype([("next", "i8"), ("qty", "f8"), ("src", "i8")], align=True)
 _BATCH = np.dtype([("cum", "f8"), ("src", "i8")], align=True)
-_RATE = np.dtype([("size", "f8"), ("log_zero", "f8"), ("zero", "f8")], align=True)
-_BACK = np.dtype([("units", "f8"), ("cancel_next", "i8")], align=True)
-_AT = np.dtype([("line", "i8"), ("back", "i8"), ("turn", "i8"), ("next", "i8")], align=True)
+_RATE = np.dtype([("size", "f8"), ("p", "f8")], align=True)
+_AT = np.dtype([("line", "i8"), ("turn", "i8"), ("next", "i8")], align=True)
 CLAIM = np.dtype([("units", "f8"), ("award", "f8"), ("rest", "i8"), ("who", "i8")], align=True)
 _PURCHASE_STATE = np.dtype([("gone_next", "i8"), ("left", "f8")], align=True)
 
+COUNTS_TABLED = 8
+"""How many cumulative probabilities of a day's counts are kept; beyond, they are worked out each time."""
+
+
+AHEAD = 1 << 27
+"""Bytes of demand that may be drawn ahead, where several SKUs go through a scenario together."""
+
 
 class State(NamedTuple):
-    """One component in one scenario. Dated events hang on linked lists, one head per SKU and day."""
+    """One component in one scenario. Dated events hang on linked lists, one head per SKU and day; sets of days are
+    bits, 64 days in a word (:mod:`.day_sets`), W words for days 0…H + 1.
+
+    The lists are empty, whenever a scenario begins, because every day that has one is visited and empties it. The
+    demand tables are those of one SKU at a time.
+    """
 
     sku: np.ndarray  # _SKU_STATE [n]
     line: np.ndarray  # _LINE_STATE [lines]
     day: np.ndarray  # _DAY [n, H + 2]: heads of the lists
     node: np.ndarray  # _NODE: arrivals
     batch: np.ndarray  # _BATCH [n, arrivals]
-    rate: np.ndarray  # _RATE [n, C, 7]
-    back: np.ndarray  # _BACK [n, max(C, L), H + 2]: simulated demand still waiting, by the day it came
-    at: np.ndarray  # _AT [n, C]: where waiting lines and waiting simulated demand begin; whose turn is next
+    back: np.ndarray  # f8 [n, max(C, L), H + 2]: units of simulated demand, by the day it comes; then: still waiting
+    leave: np.ndarray  # i4 [n, max(C, L), H + 2]: the next in a list of those who leave
+    came: np.ndarray  # u8 [n, C, W]: days on which there is simulated demand
+    waits: np.ndarray  # u8 [n, max(C, L), W]: those whose demand still waits
+    review: np.ndarray  # u8 [n, W]: days on which an order may be placed
+    visit: np.ndarray  # u8 [n, W]: days to be visited
+    dated: np.ndarray  # u8 [n, W]: those of them with a list
+    always: np.ndarray  # u8 [n, W]: those visited in every scenario
+    due: np.ndarray  # i8 [n]: the next busy day
+    at: np.ndarray  # _AT [n, max(C, L)]: where waiting lines begin; whose turn is next
     po: np.ndarray  # _PURCHASE_STATE [purchases]
+    stay: np.ndarray  # f8 [max(C, L), H + 2]: below which draw a simulated customer waits for longer, rounded down
     short: np.ndarray  # f8 [n, R]
+    new_units: np.ndarray  # f8 [n, R + 1]: units newly wanted after the risk day before and by this one, all scenarios
+    risk_at: np.ndarray  # i8 [H + 2]: the first risk day on or after each
     order_wait: np.ndarray  # i8 [orders]: lines, not cancelled, that are not ready
     listed: np.ndarray  # i8 [1]: arrivals listed
     claim: np.ndarray  # CLAIM [lines + L × days]: those who share what is there today
     asked: np.ndarray  # f8 [as many]: their claims, for the user's function
     given: np.ndarray  # f8 [as many]: and what it gives
     floor: np.ndarray  # f8 [G]: units that each group may not draw today
+    tabled: np.ndarray  # i8 [2 M]: which strata of the SKU's demand, of counts and of occurrence, have tables
+    limit: np.ndarray  # u8 [2 M, C, 64 W]: from which draw on a day has demand
+    rate: np.ndarray  # _RATE [M × C, H + 2]: a day's size, and P(the last count in its table)
+    cum: np.ndarray  # f8 [M × C, H + 2, COUNTS_TABLED]: cumulative probability of a day's counts
+    ahead_came: np.ndarray  # u8 [scenarios drawn ahead, n, C, W]: `came` of these scenarios
+    ahead_units: np.ndarray  # f8 [as many, n, C, H + 2]: and the units of those days, one after the other
 
 
 def new_state(p: Problem, start: int, stop: int) -> State:
-    """Room for the largest of the components start…stop−1; every scenario begins by clearing what it uses."""
-    days, classes = p.horizon + 2, p.class_share.shape[1]
+    """Room for the largest of the components start…stop−1."""
+    days, classes, strata = p.horizon + 2, p.class_share.shape[1], p.level_shares.size
+    words = (days + 63) // 64
     lanes = max(classes, p.kind_cum.shape[1])
     first, last = p.component["sku"][start:stop], p.component["sku"][start + 1 : stop + 1]
     n = int((last - first).max())
@@ -223,23 +252,43 @@ def new_state(p: Problem, start: int, stop: int) -> State:
     claims = int(lines + lanes * days if p.rule >= PROPORTIONAL else 1)
     purchases = int((p.sku["po_to"][last - 1] - p.sku["po_from"][first]).max())
     orders = int(np.diff(p.component["order"][start : stop + 1]).max())
+    ahead = min(p.scenarios, max(1, AHEAD // (8 * n * classes * days))) if n > 1 else 1
+    day = np.zeros((n, days), _DAY)
+    for head in _DAY.names or ():
+        day[head] = -1
     return State(
         np.zeros(n, _SKU_STATE),
         np.zeros(lines, _LINE_STATE),
-        np.zeros((n, days), _DAY),
+        day,
         np.zeros(2 * purchases + n * days, _NODE),
         np.zeros((n, 2 * purchases + days + 1), _BATCH),
-        np.zeros((n, classes, 7), _RATE),
-        np.zeros((n, lanes, days), _BACK),
+        np.zeros((n, lanes, days)),
+        np.zeros((n, lanes, days), np.int32),
+        np.zeros((n, classes, words), np.uint64),
+        np.zeros((n, lanes, words), np.uint64),
+        np.zeros((n, words), np.uint64),
+        np.zeros((n, words), np.uint64),
+        np.zeros((n, words), np.uint64),
+        np.zeros((n, words), np.uint64),
+        np.zeros(n, np.int64),
         np.zeros((n, lanes), _AT),
         np.zeros(purchases, _PURCHASE_STATE),
-        np.zeros((n, p.risk_days.size)),
+        np.exp(p.patience[:, :1] - p.patience) * (1.0 - 1e-9),
+        np.zeros((n, p.risk_days.size + 1)),
+        np.zeros((n, p.risk_days.size + 1)),
+        np.searchsorted(p.risk_days, np.arange(days)),
         np.zeros(orders, np.int64),
         np.zeros(1, np.int64),
         np.zeros(claims, CLAIM),
         np.zeros(claims),
         np.zeros(claims),
         np.zeros(max(p.groups, 1)),
+        np.zeros(2 * strata, np.int64),
+        np.zeros((2 * strata, classes, 64 * words), np.uint64),
+        np.zeros((strata * classes, days), _RATE),
+        np.zeros((strata * classes, days, COUNTS_TABLED)),
+        np.zeros((ahead, n, classes, words), np.uint64),
+        np.zeros((ahead, n, classes, days)),
     )
 
 

@@ -1,11 +1,13 @@
 """Allocation: one sweep through the waiting lines of an SKU in service order, and what a served line leaves behind."""
 
 from ._compile import kernel
+from .day_sets import next_marked
+from .queue_demand import take_out
 from .queue_events import departure, release
 from .queue_layout import DONE, FIRM, GHOST, Problem, State, Tally
 
 
-@kernel(allocates=False)
+@kernel(allocates=False, inline=True)
 def source(s: State, i: int, ghost: bool) -> int:
     """Which batch the unit committed last came from, batches being used up in the order of their arrival."""
     if ghost:
@@ -15,14 +17,14 @@ def source(s: State, i: int, ghost: bool) -> int:
     return s.batch[i, s.sku[i].batch_at].src
 
 
-@kernel(allocates=False)
+@kernel(allocates=False, inline=True)
 def note_first(p: Problem, s: State, t: Tally, i: int, g: int, j: int, x: int, day: int, k: int) -> None:
     if s.line[x].seen_first == 0:
         s.line[x].seen_first = 1
         t.line_day[j, departure(p, p.sku[g].location, day, p.line_draw[j, k].handling)].first += 1
 
 
-@kernel(allocates=False)
+@kernel(allocates=False, inline=True)
 def finish(
     p: Problem, s: State, t: Tally, i: int, g: int, j: int, x: int, day: int, k: int, ghost: bool,
 ) -> None:  # fmt: skip
@@ -34,9 +36,13 @@ def finish(
         release(p, t, j, leaves, k)
     t.peg[p.line[j].peg_from + source(s, i, ghost)] += 1
     s.line[x].status = DONE
+    if ghost:
+        s.sku[i].ghosts -= 1
+    else:
+        s.sku[i].known -= 1
 
 
-@kernel(allocates=False)
+@kernel(allocates=False, inline=True)
 def piece(offered: float, left: float, least: float) -> float:
     """Units of `left` that may leave when so many are offered: never a piece, nor a remainder, smaller than `least`."""
     if offered >= left - 1e-9:
@@ -45,10 +51,10 @@ def piece(offered: float, left: float, least: float) -> float:
     return part if part >= least - 1e-9 else 0.0
 
 
-@kernel(allocates=False)
+@kernel(allocates=False, inline=True)
 def serve_ghost(
     p: Problem, s: State, t: Tally, i: int, g: int, j: int, x: int, day: int, k: int, free: float,
-    taken: float, commits: bool, floor: float = 0.0,
+    taken: float, commits: bool, floor: float,
 ) -> None:  # fmt: skip
     """Offer a line that has cancelled what is free at its turn, less what is protected from it, and what passed it."""
     offered = free + s.line[x].passed - floor
@@ -65,7 +71,7 @@ def serve_ghost(
         finish(p, s, t, i, g, j, x, day, k, True)
 
 
-@kernel(allocates=False)
+@kernel(allocates=False, inline=True)
 def serve_line(
     p: Problem, s: State, t: Tally, i: int, g: int, j: int, x: int, order0: int, day: int, k: int,
     free: float, commits: bool,
@@ -98,60 +104,59 @@ def serve_line(
     return give
 
 
-@kernel(allocates=False)
+@kernel(allocates=False, inline=True)
 def allocate(
     p: Problem, s: State, t: Tally, i: int, g: int, line0: int, order0: int, day: int, k: int,
     commits: bool, tied: bool,
-) -> None:  # fmt: skip
+) -> float:  # fmt: skip
     """One sweep through the queue in service order, existing lines and simulated ones merged by wanted day.
 
-    On a day off (`commits` false) lines only reserve what would be theirs.
+    On a day off (`commits` false) lines only reserve what would be theirs. Returns the units that were taken.
     """
     free, taken, ghosts = max(s.sku[i].free, 0.0), 0.0, False
     for c in range(p.class_share.shape[1]):
         end = p.class_from[g, c + 1]
         while s.at[i, c].line < end and s.line[s.at[i, c].line - line0].status >= FIRM:
             s.at[i, c].line += 1
-        while s.at[i, c].back < day and s.back[i, c, s.at[i, c].back].units <= 0.0:
-            s.at[i, c].back += 1
-        j, b = s.at[i, c].line, s.at[i, c].back
+        j, waits = s.at[i, c].line, s.waits[i, c]
+        b = next_marked(waits, 1)
         # where lines may become firm on days off, a ghost may be owed enough although nothing is free
         while free > 0.0 or tied:
             while j < end and s.line[j - line0].status >= FIRM:
                 j += 1
-            while b <= day and s.back[i, c, b].units <= 0.0:
-                b += 1
             line_waits = j < end and p.line[j].wanted <= day
             if line_waits and (b > day or p.line[j].wanted <= b):
                 x = j - line0
                 if s.line[x].status == GHOST:
-                    serve_ghost(p, s, t, i, g, j, x, day, k, free, taken, commits)
+                    serve_ghost(p, s, t, i, g, j, x, day, k, free, taken, commits, 0.0)
                     ghosts = True
                 elif free > 0.0:
                     open_units = s.line[x].left
-                    give = serve_line(p, s, t, i, g, j, x, order0, day, k, free, commits)
-                    taken += give
+                    taken += serve_line(p, s, t, i, g, j, x, order0, day, k, free, commits)
                     free -= min(free, open_units)
                 j += 1
             elif b <= day:
-                give = min(free, s.back[i, c, b].units)
+                give = min(free, s.back[i, c, b])
                 free -= give
                 if commits:
-                    s.back[i, c, b].units -= give
-                    s.sku[i].wait -= give
-                    s.sku[i].used += give
-                    taken += give
-                b += 1
+                    taken += give_simulated(s, i, c, b, give)
+                b = next_marked(waits, b + 1)
             else:
                 break
-    s.sku[i].free -= taken
-    if t.ledger.shape[0] > 0:
-        t.ledger[g, k, 1] += taken
     if ghosts:
         pass_on(p, s, i, g, line0, taken)
+    return taken
 
 
-@kernel(allocates=False)
+@kernel(allocates=False, inline=True)
+def give_simulated(s: State, i: int, c: int, day: int, units: float) -> float:
+    """Units for the simulated demand of a day, which leave at once."""
+    take_out(s, i, c, day, units)
+    s.sku[i].used += units
+    return units
+
+
+@kernel(allocates=False, inline=True)
 def pass_on(p: Problem, s: State, i: int, g: int, line0: int, taken: float) -> None:
     """Ghosts that had a turn are owed what the lines behind them took after it, of what they might have drawn."""
     for j in range(p.sku[g].line_from, p.sku[g].line_to):

@@ -8,23 +8,24 @@ line that has cancelled is offered, each day, the award that it would get if it 
 from ._compile import kernel
 from .queue_keys import begin_turns, next_turn
 from .queue_layout import GHOST, SET_ASIDE, Problem, State, Tally
-from .queue_serve import finish, note_first, serve_line
+from .queue_serve import finish, give_simulated, note_first, serve_line
 from .sharing import share
 
 
-@kernel(allocates=False)
+@kernel(allocates=False, inline=True)
 def allocate_shares(
-    p: Problem, s: State, t: Tally, i: int, g: int, line0: int, order0: int, day: int, k: int, commits: bool,
-) -> None:  # fmt: skip
+    p: Problem, s: State, t: Tally, i: int, g: int, line0: int, order0: int, day: int, k: int,
+    commits: bool, tied: bool,
+) -> float:  # fmt: skip
     """Share what is free today; on a day off only lines of ship-complete orders take something, and become firm."""
     n, taken, free = _gather(p, s, t, i, g, line0, order0, day, k, commits)
     _award(p, s, g, line0, n, free, commits)
-    pot, whole = 0.0, False
+    pot, whole, days = 0.0, False, p.horizon + 2
     for m in range(n):
         who, award = s.claim[m].who, s.claim[m].award
         if who < 0:
             if commits:
-                taken += _fill(p, s, i, who, award)
+                taken += give_simulated(s, i, (-2 - who) // days, (-2 - who) % days, award)
         elif p.line[who].pieces == 0:
             pot += award
             whole = True
@@ -34,12 +35,10 @@ def allocate_shares(
             taken += serve_line(p, s, t, i, g, who, who - line0, order0, day, k, award, commits)
     if whole:
         taken += _serve_whole(p, s, t, i, g, line0, order0, day, k, n, pot, commits)
-    s.sku[i].free -= taken
-    if t.ledger.shape[0] > 0:
-        t.ledger[g, k, 1] += taken
+    return taken
 
 
-@kernel(allocates=False)
+@kernel(allocates=False, inline=True)
 def _gather(
     p: Problem, s: State, t: Tally, i: int, g: int, line0: int, order0: int, day: int, k: int, commits: bool,
 ) -> tuple[int, float, float]:  # fmt: skip
@@ -48,7 +47,7 @@ def _gather(
     Returns the number of claims, the units that those lines took, and the units left to share.
     """
     n, taken, free, days = 0, 0.0, max(s.sku[i].free, 0.0), p.horizon + 2
-    begin_turns(p, s, i, g, line0, day)
+    begin_turns(p, s, i, g, line0)
     who = next_turn(p, s, i, g, line0, day)
     while who != -1:
         if who >= 0 and p.line[who].key == SET_ASIDE and s.line[who - line0].status != GHOST:
@@ -56,7 +55,7 @@ def _gather(
             taken += serve_line(p, s, t, i, g, who, who - line0, order0, day, k, free, commits)
             free -= min(free, open_units)
         else:
-            units = s.back[i, (-2 - who) // days, (-2 - who) % days].units if who < 0 else s.line[who - line0].left
+            units = s.back[i, (-2 - who) // days, (-2 - who) % days] if who < 0 else s.line[who - line0].left
             ghost = who >= 0 and s.line[who - line0].status == GHOST
             s.claim[n].who, s.claim[n].units = who, 0.0 if ghost else units
             n += 1
@@ -64,7 +63,7 @@ def _gather(
     return n, taken, free
 
 
-@kernel(allocates=False)
+@kernel(allocates=False, inline=True)
 def _award(p: Problem, s: State, g: int, line0: int, n: int, free: float, commits: bool) -> None:
     """Share: first for each ghost, it alone claiming beside the others (kept in its `turn`), last without them."""
     for m in range(n + 1):
@@ -82,16 +81,7 @@ def _award(p: Problem, s: State, g: int, line0: int, n: int, free: float, commit
             s.claim[m].units = 0.0
 
 
-@kernel(allocates=False)
-def _fill(p: Problem, s: State, i: int, who: int, award: float) -> float:
-    days = p.horizon + 2
-    s.back[i, (-2 - who) // days, (-2 - who) % days].units -= award
-    s.sku[i].wait -= award
-    s.sku[i].used += award
-    return award
-
-
-@kernel(allocates=False)
+@kernel(allocates=False, inline=True)
 def _offer_ghost(p: Problem, s: State, t: Tally, i: int, g: int, j: int, x: int, day: int, k: int) -> None:
     """A ghost in pieces adds up what it would have got."""
     s.line[x].virtual += s.line[x].turn
@@ -101,7 +91,7 @@ def _offer_ghost(p: Problem, s: State, t: Tally, i: int, g: int, j: int, x: int,
         finish(p, s, t, i, g, j, x, day, k, True)
 
 
-@kernel(allocates=False)
+@kernel(allocates=False, inline=True)
 def _serve_whole(
     p: Problem, s: State, t: Tally, i: int, g: int, line0: int, order0: int, day: int, k: int, n: int, pot: float,
     commits: bool,

@@ -158,7 +158,8 @@ _CLAIMS, _UNITS = numba.typeof(np.zeros(1, CLAIM)), numba.float64[::1]
 
 
 @kernel(
-    numba.void(_CLAIMS, _UNITS, _UNITS, numba.float64, numba.float64, numba.int64, numba.int64), allocates=False
+    numba.void(_CLAIMS, _UNITS, _UNITS, numba.float64, numba.float64, numba.int64, numba.int64), allocates=False,
+    lazy=True,
 )  # fmt: skip
 def _share_all(
     claims: np.ndarray, asked: np.ndarray, given: np.ndarray, available: float, unit: float, rule: int, address: int

@@ -1,0 +1,62 @@
+"""Orders that an item's policy asks for, and the days on which it is asked."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ._compile import kernel
+from .chance import find_day, uniform
+from .day_sets import mark, marked, next_marked
+from .queue_events import add_arrival
+from .queue_layout import BASE_STOCK, NO_POLICY, PLANNED, RQ, Problem, State
+
+
+@kernel(allocates=False, inline=True)
+def order_quantity(sku: Any, position: float) -> float:
+    """Units to order at this inventory position (on hand + on order − backordered) under the SKU's policy."""
+    if sku.policy == BASE_STOCK:
+        due, qty = position < sku.order_up_to, sku.order_up_to - position
+    else:
+        due, qty = position <= sku.reorder_point, sku.order_up_to - position
+    if not due:
+        return 0.0
+    if sku.policy == RQ:
+        # (r, nQ): as many lots as bring the position above the reorder point
+        qty = sku.order_qty * (math.floor((sku.reorder_point - position) / sku.order_qty) + 1.0)
+    qty = max(qty, sku.min_order_qty)
+    qty = sku.pack_size * math.ceil(qty / sku.pack_size - 1e-9)
+    if position + qty > sku.max_stock:
+        qty = sku.pack_size * math.floor((sku.max_stock - position) / sku.pack_size + 1e-9)
+    return max(qty, 0.0)
+
+
+@kernel(allocates=False, inline=True)
+def review(p: Problem, s: State, i: int, g: int, day: int, k: int) -> None:
+    """Order what the policy asks for, or come back for it on the next day of review."""
+    mine, sku = s.sku[i], p.sku[g]
+    if marked(s.review[i], day):
+        qty = order_quantity(sku, mine.free + mine.on_order - mine.wait)
+        if qty > 0.0:
+            mine.on_order += qty
+            lead = max(1, find_day(p.new_lead[sku.lead_row], uniform(sku.lead_key, k, p.first_ordinal + day - 1)))
+            if lead < p.new_lead.shape[1] and day + lead <= p.horizon and p.receive_on[day + lead] <= p.horizon:
+                add_arrival(s, i, p.receive_on[day + lead], qty, PLANNED)
+    if mine.free + mine.on_order - mine.wait < mine.order_below:
+        visit(s, i, next_marked(s.review[i], day + 1), p.horizon)
+
+
+@kernel(allocates=False)
+def order_below(p: Problem, g: int) -> float:
+    """The position below which the SKU's policy has something ordered."""
+    sku = p.sku[g]
+    if sku.policy == NO_POLICY or not p.with_planned:
+        return -np.inf
+    return sku.order_up_to if sku.policy == BASE_STOCK else np.nextafter(sku.reorder_point, np.inf)
+
+
+@kernel(allocates=False, inline=True)
+def visit(s: State, i: int, day: int, horizon: int) -> None:
+    """Come back on a day, if there is one."""
+    if day <= horizon:
+        mark(s.visit[i], day)

@@ -9,6 +9,7 @@ levels follow by filtering forward and smoothing backward, which is exact on a g
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -37,15 +38,23 @@ def normal_steps(points: np.ndarray, sd: float) -> np.ndarray:
 
     Steps that are small against the grid's keep their variance: they go to a neighbour, seldom.
     """
+    return _steps(tuple(points.tolist()), float(sd))
+
+
+@lru_cache(maxsize=64)
+def _steps(grid: tuple[float, ...], sd: float) -> np.ndarray:
+    points = np.array(grid)
     step = float(points[1] - points[0])
     if sd >= step:
-        return np.exp(np.stack([bell(points, x, np.array(sd)) for x in points]))
-    aside = 0.5 * (sd / step) ** 2
-    chances = np.diag(np.full(len(points), 1.0 - 2.0 * aside))
-    chances += np.diag(np.full(len(points) - 1, aside), 1) + np.diag(np.full(len(points) - 1, aside), -1)
-    chances[0, 0] += aside
-    chances[-1, -1] += aside
-    return np.asarray(chances)
+        chances = np.exp(bell(points, points[:, None], np.array(sd)))
+    else:
+        aside = 0.5 * (sd / step) ** 2
+        chances = np.diag(np.full(len(points), 1.0 - 2.0 * aside))
+        chances += np.diag(np.full(len(points) - 1, aside), 1) + np.diag(np.full(len(points) - 1, aside), -1)
+        chances[0, 0] += aside
+        chances[-1, -1] += aside
+    chances.flags.writeable = False
+    return chances
 
 
 def _around_zero(points: np.ndarray, sd: float) -> np.ndarray:

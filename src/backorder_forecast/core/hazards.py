@@ -80,10 +80,36 @@ def add_counts(
     """
     steps = np.zeros((risk.shape[0], risk.shape[1] + 1))
     _add_counts(group, entry, low, high, ended, weight, scale, power, bins, steps, events)
-    # what rounding leaves of nothing is nothing
-    found = np.cumsum(steps[:, :-1], axis=1)
-    found[found < 1e-9] = 0.0
-    risk += found
+    risk += at_risk(steps)
+
+
+def dense_counts(
+    group: np.ndarray, entry: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray, power: np.ndarray,
+    bins: float, stretches: list[tuple[np.ndarray, np.ndarray]], shape: tuple[int, int],
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Counts at risk and ended [groups × bins], of durations that have one of several (scale, weight) each; as
+    `add_counts` counts them."""
+    steps, events = np.zeros((shape[0], shape[1] + 1)), np.zeros(shape)
+    for scale, weight in stretches:
+        _add_counts(group, entry, low, high, ended, weight, scale, power, bins, steps, events)
+    return at_risk(steps), events
+
+
+@kernel("void(float64[:, ::1], float64[:, ::1])")
+def _add_up_steps(steps: np.ndarray, risk: np.ndarray) -> None:
+    for g in range(risk.shape[0]):
+        left = 0.0
+        for t in range(risk.shape[1] - 1, -1, -1):
+            left -= steps[g, t + 1]
+            risk[g, t] = left if left >= 1e-9 else 0.0  # what rounding leaves of nothing is nothing
+
+
+def at_risk(steps: np.ndarray) -> np.ndarray:
+    """Counts at risk [groups × bins] from their steps [groups × bins + 1], added up from the last: of the few that are
+    left in a tail, rounding is then as small as they are, or the last end would or would not be all that was left."""
+    risk = np.empty((steps.shape[0], steps.shape[1] - 1))
+    _add_up_steps(steps, risk)
+    return risk
 
 
 def smooth(risk: np.ndarray, events: np.ndarray) -> np.ndarray:
@@ -182,13 +208,24 @@ class Spans:
         )
 
 
-def log_tables(laws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Λ of laws [laws × edges] at days evenly spaced in logarithm, and the log chance of an end around each."""
-    edges = np.exp(LOG_FIRST + LOG_STEP * (np.arange(_LOG_SIZE + 1) - 0.5))
-    survive = np.exp(-at(laws, edges))
-    ends = np.log(np.maximum(survive[:, :-1] - survive[:, 1:], 1e-14))
-    waits = at(laws, np.exp(LOG_FIRST + LOG_STEP * np.arange(_LOG_SIZE)))
-    return np.ascontiguousarray(waits), np.ascontiguousarray(ends)
+class Tables:
+    """Laws [laws × edges] as the likelihood looks them up: at days evenly spaced in logarithm, Λ (waits) and the log
+    chance of an end around each (ends)."""
+
+    def __init__(self, laws: np.ndarray) -> None:
+        self.laws = np.ascontiguousarray(laws)
+        survive = np.exp(-at(self.laws, np.exp(LOG_FIRST + LOG_STEP * (np.arange(_LOG_SIZE + 1) - 0.5))))
+        self.ends = np.log(np.maximum(survive[:, :-1] - survive[:, 1:], 1e-14))
+        self.waits = at(self.laws, np.exp(LOG_FIRST + LOG_STEP * np.arange(_LOG_SIZE)))
+        self._phases: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+
+    def by_phase(self, stride: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """`waits` and `ends` for `size` look-ups, `stride` values apart."""
+        if (stride, size) not in self._phases:
+            self._phases[stride, size] = (
+                _by_phase(self.waits, stride, size), _by_phase(self.ends, stride, size)
+            )  # fmt: skip
+        return self._phases[stride, size]
 
 
 def _by_phase(table: np.ndarray, stride: int, size: int) -> np.ndarray:
@@ -232,22 +269,21 @@ def _add_scale_likelihood(
 
 def scale_likelihood(
     group: np.ndarray, groups: int, house: np.ndarray, spans: Spans, weight: np.ndarray, stretch: np.ndarray,
-    laws: np.ndarray, points: np.ndarray, tables: tuple[np.ndarray, np.ndarray] | None = None,
+    laws: np.ndarray, points: np.ndarray, tables: Tables | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Log likelihood, up to a constant, of each group's durations under their houses' laws [houses × edges], stretched
     by the exponential of each of evenly spaced points, multiples of LOG_STEP, besides the durations' own `stretch`:
-    [groups × points]. Tables: `log_tables` of the laws, where they are at hand.
+    [groups × points]. tables: of the laws, where they are at hand.
 
     Narrow intervals take the law's density at their middle from a table: no logarithm for each duration and point.
     """
-    waits, ends = log_tables(laws) if tables is None else tables
+    tables = Tables(laws) if tables is None else tables
     first = round(float(points[0]) / LOG_STEP)
     stride = round(float(points[1] - points[0]) / LOG_STEP) if len(points) > 1 else 1
     out = np.zeros((groups, len(points)))
     _add_scale_likelihood(
         group, house, spans.entry, spans.low, spans.high, spans.ended, spans.middle, spans.wide, weight, stretch,
-        np.ascontiguousarray(laws), _by_phase(waits, stride, len(points)), _by_phase(ends, stride, len(points)), first,
-        out,
+        tables.laws, *tables.by_phase(stride, len(points)), first, out,
     )  # fmt: skip
     return out
 
@@ -259,8 +295,8 @@ def weights(likelihood: np.ndarray, prior: np.ndarray) -> np.ndarray:
     return found / found.sum(axis=1, keepdims=True)
 
 
-def bell(points: np.ndarray, centre: float, sd: np.ndarray) -> np.ndarray:
-    """Log weights of normal laws on a grid [… × points], one for each standard deviation [… × 1]."""
+def bell(points: np.ndarray, centre: float | np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """Log weights of normal laws on a grid [… × points], one for each centre and standard deviation [… × 1]."""
     log = -0.5 * ((points - centre) / sd) ** 2
     log = log - log.max(axis=-1, keepdims=True)
     return np.asarray(log - np.log(np.exp(log).sum(axis=-1, keepdims=True)))
@@ -347,3 +383,36 @@ def survivals(
     """
     _survivals(house, weight, age, pace, laws, np.exp(-laws), scale, out)
     np.minimum(out, 1.0, out=out)
+
+
+@kernel("void(float64[:, ::1], int64[:], boolean[:], int64[:], float64[:, ::1])", allocates=False)
+def _come(
+    longer: np.ndarray, row: np.ndarray, mine: np.ndarray, column: np.ndarray, out: np.ndarray
+) -> None:  # fmt: skip
+    for i in range(mine.size):
+        if mine[i]:
+            for t in range(column.size):
+                out[i, t] = 1.0 - longer[row[i], column[t] - 1] if column[t] > 0 else 0.0
+
+
+def come(longer: np.ndarray, mine: np.ndarray, column: np.ndarray, out: np.ndarray) -> None:
+    """Fill the rows `mine` of out [rows × days]: P(has come by the column-th day), from P(longer) by day 1, 2, … of
+    these rows alone."""
+    _come(longer, np.cumsum(mine) - 1, mine, column, out)
+
+
+@kernel("void(float64[:, ::1], float64[:, ::1], float64[:, ::1])", allocates=False)
+def _kept(table: np.ndarray, stay: np.ndarray, out: np.ndarray) -> None:
+    for i in range(table.shape[0]):
+        total, before = 0.0, 0.0
+        for t in range(table.shape[1]):
+            total += (table[i, t] - before) * stay[i, t]
+            before = table[i, t]
+            out[i, t] = total
+
+
+def kept(table: np.ndarray, stay: np.ndarray) -> np.ndarray:
+    """P(by day) [rows × days] of what comes by `table` if it stays until then, which it does by day with `stay`."""
+    out = np.empty(table.shape)
+    _kept(np.ascontiguousarray(table, float), np.ascontiguousarray(stay), out)
+    return out

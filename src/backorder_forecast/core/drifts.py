@@ -110,41 +110,41 @@ def _evidence(
 ) -> np.ndarray:
     """Log evidence of all cells under each pair of standard deviations (walk, shared), all pairs side by side."""
     steps = np.stack([normal_steps(points, walk) for walk, _ in told])
-    blurs = np.stack([normal_steps(points, shared) for _, shared in told])
+    each, blur = np.unique([shared for _, shared in told], return_inverse=True)
+    blurs = np.stack([normal_steps(points, shared) for shared in each])
     start = np.stack([_around_zero(points, walk * np.sqrt(_YEAR)) for walk, _ in told])
     before = np.repeat(start[:, None, :], len(cells), axis=1)
     evidence = np.zeros(len(told))
     for b in range(cells.shape[1]):
-        joint = before * (cells[None, :, b] @ blurs)
+        joint = before * (cells[None, :, b] @ blurs)[blur]
         total = np.maximum(joint.sum(axis=2, keepdims=True), _TINY)
         evidence += np.log(total[:, seen[:, b], 0]).sum(axis=1)
         before = (joint / total) @ steps
     return evidence
 
 
-def _forward(cells: np.ndarray, walk: float, points: np.ndarray) -> np.ndarray:
-    """Chances of the level before each period's own cell is seen [groups × periods + 1 × points]."""
-    step = normal_steps(points, walk)
-    before = np.empty((cells.shape[0], cells.shape[1] + 1, cells.shape[2]))
-    before[:, 0] = _around_zero(points, walk * np.sqrt(_YEAR))
-    for b in range(cells.shape[1]):
-        joint = before[:, b] * cells[:, b]
-        before[:, b + 1] = (joint / np.maximum(joint.sum(axis=1, keepdims=True), _TINY)) @ step
-    return before
-
-
 def _smoothed(cells: np.ndarray, points: np.ndarray, walk: float, shared: float) -> Drift:
-    own, step = normal_steps(points, shared), normal_steps(points, walk)
-    blurred = cells @ own.T  # P(cell | level): what the disturbance may have been is summed over
-    before = _forward(blurred, walk, points)
+    own, step, start = (
+        normal_steps(points, shared), normal_steps(points, walk), _around_zero(points, walk * np.sqrt(_YEAR))
+    )  # fmt: skip
     groups, periods, size = cells.shape
+    seen = np.ascontiguousarray(cells.transpose(1, 0, 2))  # period by period
+    blurred = seen @ own.T  # P(cell | level): what the disturbance may have been is summed over
+    before = np.empty((periods + 1, groups, size))
+    before[0] = start
+    for b in range(periods):
+        np.matmul(_shares(before[b] * blurred[b]), step, out=before[b + 1])
     weight = np.empty((groups + 1, periods + 1, size))
-    weight[:-1, -1] = before[:, -1] @ own
+    weight[:-1, -1] = before[-1] @ own
     after = np.ones((groups, size))
     for b in range(periods - 1, -1, -1):
-        joint = ((before[:, b] * after) @ own) * cells[:, b]
-        weight[:-1, b] = joint / np.maximum(joint.sum(axis=1, keepdims=True), _TINY)
-        after = (blurred[:, b] * after) @ step.T
+        weight[:-1, b] = _shares(((before[b] * after) @ own) * seen[b])
+        after = (blurred[b] * after) @ step.T
         after /= np.maximum(after.max(axis=1, keepdims=True), _TINY)
-    weight[-1] = _around_zero(points, walk * np.sqrt(_YEAR)) @ own
+    weight[-1] = start @ own
     return Drift(walk, shared, weight)
+
+
+def _shares(joint: np.ndarray) -> np.ndarray:
+    """Chances [groups × points] from what is proportional to them."""
+    return joint / np.maximum(joint.sum(axis=1, keepdims=True), _TINY)

@@ -252,7 +252,7 @@ def _fit_houses(
     like = hazards.log_likelihood(risk, events, laws)
     prior, of_unknown = _prior(like, kin)
     weight = hazards.weights(like, prior)
-    outlive = np.maximum(np.vstack([weight, np.exp(of_unknown)]) @ np.exp(-laws), 1e-300)
+    outlive = np.maximum(hazards.mixed(np.vstack([weight, np.exp(of_unknown)]), laws), _TINY)
     expected = 1.0 - outlive[:, 1:] / outlive[:, :-1]
     k = hazards.strength(risk, events, expected[:-1])
     expected[:-1] = hazards.shrunk(risk, events, expected[:-1], k)

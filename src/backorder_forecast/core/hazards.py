@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import gammaln
@@ -164,8 +165,44 @@ def at(law: np.ndarray, t: np.ndarray) -> np.ndarray:
 
 def stretched(law: np.ndarray, scale: np.ndarray, power: np.ndarray, bins: float, edges: int) -> np.ndarray:
     """Λ(bins·(t / scale)^power) at t = 0 … edges−1 for each scale and power: [pairs of them × edges]."""
+    times = _times(tuple(scale.tolist()), tuple(power.tolist()), bins, edges)
+    out = np.empty(times.shape)
+    _values(law, times, out)
+    return out
+
+
+@lru_cache(maxsize=2)
+def _times(scale: tuple[float, ...], power: tuple[float, ...], bins: float, edges: int) -> np.ndarray:
     t = np.arange(edges, dtype=float)
-    return at(law, bins * (t[None, :] / scale[:, None]) ** power[:, None])
+    return np.asarray(bins * (t[None, :] / np.array(scale)[:, None]) ** np.array(power)[:, None])
+
+
+@kernel("void(float64[:], float64[:, ::1], float64[:, ::1])", allocates=False)
+def _values(law: np.ndarray, times: np.ndarray, out: np.ndarray) -> None:
+    last = law.size - 1
+    for i in range(times.shape[0]):
+        for t in range(times.shape[1]):
+            below = min(int(times[i, t]), last - 1)
+            out[i, t] = law[below] + (times[i, t] - below) * (law[below + 1] - law[below])
+
+
+@kernel("void(float64[:, ::1], float64[:, ::1], float64[:, ::1])", allocates=False, fast=True)
+def _mix(weight: np.ndarray, chance: np.ndarray, out: np.ndarray) -> None:
+    for g in range(weight.shape[0]):
+        row = out[g]
+        for s in range(weight.shape[1]):
+            by = weight[g, s]
+            if by > 1e-18:
+                for t in range(chance.shape[1]):
+                    row[t] += by * chance[s, t]
+
+
+def mixed(weight: np.ndarray, laws: np.ndarray) -> np.ndarray:
+    """P(longer) of mixtures of laws [mixtures × edges] by their weights [mixtures × laws]: of most suppliers, few of
+    the laws are likely at all."""
+    out = np.zeros((len(weight), laws.shape[1]))
+    _mix(np.ascontiguousarray(weight), np.exp(-laws), out)
+    return out
 
 
 def log_likelihood(risk: np.ndarray, events: np.ndarray, laws: np.ndarray) -> np.ndarray:

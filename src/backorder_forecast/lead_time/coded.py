@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+
+T = TypeVar("T")
 
 PAIR, LANE = ["supplier_id", "item_id"], ["supplier_id", "location_id"]
 
@@ -24,6 +28,15 @@ class Coded:
     pair_keys: np.ndarray
     lane_keys: np.ndarray
     routes: pd.DataFrame
+    _kept: dict[tuple[str, int], tuple[pd.DataFrame, Any]] = field(default_factory=dict, repr=False, compare=False)
+
+    def once(self, what: str, rows: pd.DataFrame, work: Callable[[], T]) -> T:
+        """What follows from a frame of purchase lines, whatever is fitted to them: worked out once for each frame."""
+        key = (what, id(rows))
+        if key not in self._kept or self._kept[key][0] is not rows:
+            self._kept[key] = (rows, work())
+        found: T = self._kept[key][1]
+        return found
 
     @classmethod
     def of(cls, rows: pd.DataFrame) -> Coded:

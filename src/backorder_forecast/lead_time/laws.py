@@ -153,7 +153,7 @@ class LeadTimes(Fitted):
         if self.closures.any:
             age = age - self._shut_since(rows, since, age)
         days = self.horizon - int(open_until[0])
-        place = self.rows(rows["supplier_id"], rows["item_id"], rows["location_id"])
+        place = self._placed(rows)
         waits = self._outlive(~begun, place, self._period(rows), self._stated(rows, place), age, days)
         one = np.ones(int(begun.sum()))
         rest, law = np.zeros((len(one), days)), np.zeros(len(one), np.int64)

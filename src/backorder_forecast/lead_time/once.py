@@ -108,22 +108,35 @@ class Prepared:
             return found
         return replace(found, restated=self.statements.fit(replace(memory, restated=False)))
 
+    @cached_property
+    def _edges(self) -> int:
+        longest = max(30.0, self.durations.high.max(initial=0.0))
+        return 2 + int(min(self.past.config.lead_time.max_days, longest))
+
+    @cached_property
+    def _counted(self) -> tuple[Cases, np.ndarray, int]:
+        return _cases(self.used, self.durations, self.coded, self.past.day, self.closures)
+
+    @cached_property
+    def _categories(self) -> Kin:
+        return _kin(self.past, self.coded)
+
+    @cached_property
+    def _splits(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return _fit_splits(self.past, self.used, self.coded.pairs, self.receiving, self.closures, self._edges)
+
     def _fit(self, memory: Memory, start: LeadTimes | None) -> LeadTimes:
         past, used, coded = self.past, self.used, self.coded
-        edges = 2 + int(min(past.config.lead_time.max_days, max(30.0, self.durations.high.max(initial=0.0))))
-        cases, usual, periods = _cases(used, self.durations, coded, past.day, self.closures)
+        cases, usual, periods = self._counted
         if memory.half_life is not None:
             fading = 0.5 ** (past.days_since(used["clock_at"]) / memory.half_life)
             cases = replace(cases, weight=cases.weight * fading)
         sizes = (len(coded.suppliers), len(coded.pair_keys), len(coded.lane_keys), periods)
         first = start.family if start else None
-        family = fit_family(cases, *sizes, edges, slow=memory.slow, start=first, kin=_kin(past, coded))
-        rest, split_prob, split_share = _fit_splits(
-            past, used, coded.pairs, self.receiving, self.closures, edges
-        )
+        family = fit_family(cases, *sizes, self._edges, slow=memory.slow, start=first, kin=self._categories)
         return LeadTimes(
-            past.day, past.config.simulation.horizon_days, self.receiving, coded, family, usual, rest, split_prob,
-            split_share, _cancel_hazard(used, self.durations), self.rows, self.notes, closures=self.closures,
+            past.day, past.config.simulation.horizon_days, self.receiving, coded, family, usual, *self._splits,
+            _cancel_hazard(used, self.durations), self.rows, self.notes, closures=self.closures,
         )  # fmt: skip
 
 

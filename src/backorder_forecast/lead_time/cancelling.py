@@ -56,7 +56,7 @@ def learn_cancelling(found: LeadTimes, rows: pd.DataFrame, low: np.ndarray, entr
         return Cancelling(np.zeros(len(LEVELS) * 8 + 8), begun, np.ones(1)) if begun.any() else None
     every = 1 + len(rows) // _MOST
     some = np.arange(0, len(rows), every)
-    house = found.coded.once("house", rows, lambda: found.coded.houses(rows["supplier_id"]))
+    house = found.coded.codes(rows)[0]
     passed = found.passed(rows if every == 1 else rows.iloc[some], LEVELS)
     days = every * days_in_cells(entry[some], low[some], passed)
     last = np.maximum(low[ended] - 1.0, 0.0)

@@ -44,12 +44,16 @@ class Coded:
         seen = [pd.factorize(rows[x], sort=True) for x in ("supplier_id", "item_id", "location_id")]
         house, item, place = (codes for codes, _ in seen)
         suppliers, items, places = (np.asarray(ids, dtype=object) for _, ids in seen)
-        pair_keys, pair = np.unique(house * max(len(items), 1) + item, return_inverse=True)
-        lane_keys, lane = np.unique(house * max(len(places), 1) + place, return_inverse=True)
+        pair, pair_keys = pd.factorize(house * max(len(items), 1) + item, sort=True)
+        lane, lane_keys = pd.factorize(house * max(len(places), 1) + place, sort=True)
         width = max(len(lane_keys), 1)
-        routes, n = np.unique(pair * width + lane, return_counts=True)
-        table = pd.DataFrame({"pair": routes // width, "lane": routes % width, "n": n})
-        return cls(suppliers, items, places, pair_keys, lane_keys, table)
+        route, routes = pd.factorize(pair * width + lane, sort=True)
+        table = pd.DataFrame({"pair": routes // width, "lane": routes % width, "n": np.bincount(route)})
+        found = cls(suppliers, items, places, pair_keys, lane_keys, table)
+        for name, codes in (("house", house), ("pair", np.where((house >= 0) & (item >= 0), pair, -1)),
+                            ("lane", np.where((house >= 0) & (place >= 0), lane, -1))):  # fmt: skip
+            found._kept[name, id(rows)] = (rows, codes.astype(np.int64))
+        return found
 
     @property
     def pairs(self) -> pd.DataFrame:
@@ -67,6 +71,13 @@ class Coded:
     def houses(self, supplier: pd.Series) -> np.ndarray:
         """The code of each supplier, -1 where it is not known."""
         return _places(self.suppliers, supplier)
+
+    def codes(self, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The codes of the supplier, the pair and the lane of each purchase line."""
+        return (
+            self.once("house", rows, lambda: self.houses(rows["supplier_id"])),
+            self.once("pair", rows, lambda: self.pairs_of(rows)), self.once("lane", rows, lambda: self.lanes_of(rows)),
+        )  # fmt: skip
 
     def pairs_of(self, rows: pd.DataFrame) -> np.ndarray:
         """The code of each pair, -1 where it is not known."""

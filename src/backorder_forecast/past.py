@@ -173,6 +173,11 @@ def _replaced(column: pd.Series, new: pd.Series) -> pd.Series:
 
 def _attach(frame: pd.DataFrame, key: str, rows: pd.DataFrame, when: str, names: dict[str, str]) -> None:
     """Add columns of what happened to each key to `frame`: units (qty; 0 where nothing), first and last date."""
+    if rows.empty:
+        nothing = np.full(len(frame), np.datetime64("NaT", "us"))
+        for source, name in names.items():
+            frame[name] = 0.0 if source == "qty" else nothing
+        return
     # texts of both at once to numbers: the rest goes by these
     codes, unique = pd.factorize(pd.concat([frame[key], rows[key]], ignore_index=True))
     mine, theirs = codes[: len(frame)], codes[len(frame) :]

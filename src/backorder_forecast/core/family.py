@@ -211,11 +211,15 @@ def _add_up(
         out[i] = own + common[period[i]] + beta[house[i]] * stated[i]
 
 
-def _added(cases: Cases, *parts: np.ndarray) -> np.ndarray:
+def _added(
+    cases: Cases, item: np.ndarray, place: np.ndarray, level: np.ndarray, common: np.ndarray, beta: np.ndarray
+) -> np.ndarray:
     """Sums over what each duration belongs to, of numbers of pairs, lanes, houses' periods, periods, and of houses
     times what was stated."""
     out = np.empty(len(cases))
-    _add_up(cases.house, cases.pair, cases.lane, cases.period, cases.stated, *parts, out)
+    _add_up(
+        cases.house, cases.pair, cases.lane, cases.period, cases.stated, item, place, level, common, beta, out
+    )
     return out
 
 

@@ -13,7 +13,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from .hazards import bell
+from ._compile import kernel
+from .hazards import bell, relative
 
 WALKS = np.array([0.0, 0.015, 0.03, 0.06])  # standard deviations of a period's step
 SHARED = np.array([0.0, 0.05, 0.1, 0.15, 0.2])  # of a period's own disturbance
@@ -64,21 +65,32 @@ def _around_zero(points: np.ndarray, sd: float) -> np.ndarray:
     return row
 
 
-def relative(like: np.ndarray) -> np.ndarray:
-    """Likelihoods from their logarithms, each cell's largest 1."""
-    found: np.ndarray = np.exp(like - like.max(axis=-1, keepdims=True))
-    return found
-
-
 def own_levels(like: np.ndarray, points: np.ndarray) -> Drift:
     """The levels of groups from log likelihoods [groups × periods × points], periods in order of time."""
     cells = relative(like)
-    seen = np.ptp(like, axis=-1) > 1e-9
+    telling = _spans(like)
+    seen = telling > 1e-9
     told = [(walk, shared) for walk in WALKS for shared in SHARED]
     # the groups that tell most tell enough
-    most = np.sort(np.argsort(-np.ptp(like, axis=-1).sum(axis=-1), kind="stable")[:_TELLING])
+    most = np.sort(np.argsort(-telling.sum(axis=-1), kind="stable")[:_TELLING])
     walk, shared = told[_best(_evidence(cells[most], points, told, seen[most]))]
     return _smoothed(cells, points, float(walk), float(shared))
+
+
+@kernel("void(float64[:, ::1], float64[:])", allocates=False)
+def _largest_less_least(like: np.ndarray, out: np.ndarray) -> None:
+    for i in range(like.shape[0]):
+        least = most = like[i, 0]
+        for s in range(1, like.shape[1]):
+            least, most = min(least, like[i, s]), max(most, like[i, s])
+        out[i] = most - least
+
+
+def _spans(like: np.ndarray) -> np.ndarray:
+    """How much each cell tells: its largest log likelihood less its least [… of … × points]."""
+    out = np.empty(like.shape[:-1])
+    _largest_less_least(np.ascontiguousarray(like).reshape(-1, like.shape[-1]), out.reshape(-1))
+    return out
 
 
 def common_level(like: np.ndarray, points: np.ndarray, apart: float) -> np.ndarray:

@@ -155,6 +155,15 @@ def cumulative(hazard: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros((*steps.shape[:-1], 1)), np.cumsum(steps, axis=-1)], axis=-1)
 
 
+@kernel("void(float64[:, ::1], float64[:], float64[:, ::1])", allocates=False)
+def _values_of_each(laws: np.ndarray, times: np.ndarray, out: np.ndarray) -> None:
+    last = laws.shape[1] - 1
+    for i in range(laws.shape[0]):
+        for t in range(times.size):
+            below = min(int(times[t]), last - 1)
+            out[i, t] = laws[i, below] + (times[t] - below) * (laws[i, below + 1] - laws[i, below])
+
+
 def at(law: np.ndarray, t: np.ndarray) -> np.ndarray:
     """Λ(t) of laws [… × edges] at any times, linear between edges and beyond the last with the last slope."""
     last = law.shape[-1] - 1
@@ -251,10 +260,16 @@ class Tables:
 
     def __init__(self, laws: np.ndarray) -> None:
         self.laws = np.ascontiguousarray(laws)
-        survive = np.exp(-at(self.laws, np.exp(LOG_FIRST + LOG_STEP * (np.arange(_LOG_SIZE + 1) - 0.5))))
+        edges = np.exp(LOG_FIRST + LOG_STEP * (np.arange(_LOG_SIZE + 1) - 0.5))
+        survive = np.exp(-self._at(edges))
         self.ends = np.log(np.maximum(survive[:, :-1] - survive[:, 1:], 1e-14))
-        self.waits = at(self.laws, np.exp(LOG_FIRST + LOG_STEP * np.arange(_LOG_SIZE)))
+        self.waits = self._at(np.exp(LOG_FIRST + LOG_STEP * np.arange(_LOG_SIZE)))
         self._phases: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+
+    def _at(self, times: np.ndarray) -> np.ndarray:
+        out = np.empty((len(self.laws), len(times)))
+        _values_of_each(self.laws, times, out)
+        return out
 
     def by_phase(self, stride: int, size: int) -> tuple[np.ndarray, np.ndarray]:
         """`waits` and `ends` for `size` look-ups, `stride` values apart."""
@@ -325,11 +340,39 @@ def scale_likelihood(
     return out
 
 
+@kernel("void(float64[:, ::1], float64[:, ::1])", allocates=False)
+def _below_top(log: np.ndarray, out: np.ndarray) -> None:
+    for g in range(log.shape[0]):
+        top = log[g, 0]
+        for s in range(1, log.shape[1]):
+            top = max(top, log[g, s])
+        for s in range(log.shape[1]):
+            out[g, s] = log[g, s] - top
+
+
+def relative(log: np.ndarray) -> np.ndarray:
+    """Likelihoods [… × points] from their logarithms, the largest of each row 1."""
+    out = np.empty(log.shape)
+    size = log.shape[-1]
+    _below_top(np.ascontiguousarray(log, float).reshape(-1, size), out.reshape(-1, size))
+    return np.exp(out, out=out)
+
+
+@kernel("void(float64[:, ::1])", allocates=False)
+def _to_shares(values: np.ndarray) -> None:
+    for g in range(values.shape[0]):
+        total = 0.0
+        for s in range(values.shape[1]):
+            total += values[g, s]
+        for s in range(values.shape[1]):
+            values[g, s] /= total
+
+
 def weights(likelihood: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """Posterior weights [groups × points] from log likelihoods and log prior weights [points]."""
-    joint = likelihood + prior
-    found: np.ndarray = np.exp(joint - joint.max(axis=1, keepdims=True))
-    return found / found.sum(axis=1, keepdims=True)
+    found = relative(likelihood + prior)
+    _to_shares(found)
+    return found
 
 
 def bell(points: np.ndarray, centre: float | np.ndarray, sd: np.ndarray) -> np.ndarray:
@@ -345,10 +388,10 @@ def fitted_bell(likelihood: np.ndarray, points: np.ndarray, centre: float | None
     widths = np.diff(points).min() / 2 * 1.15 ** np.arange(80)
     widths = widths[widths < np.ptp(points)]
     middle = float(points.mean()) if centre is None else centre
-    relative = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
+    told = relative(likelihood)
     for _ in range(1 if centre is not None else 6):
         priors = bell(points, middle, widths[:, None])
-        evidence = np.log(np.maximum(relative @ np.exp(priors).T, _TINY)).sum(axis=0)
+        evidence = np.log(np.maximum(told @ np.exp(priors).T, _TINY)).sum(axis=0)
         best = priors[int(np.argmax(evidence))]
         if centre is None:
             middle = float((weights(likelihood, best) @ points).mean())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,7 +29,11 @@ class Coded:
     pair_keys: np.ndarray
     lane_keys: np.ndarray
     routes: pd.DataFrame
-    _kept: dict[tuple[str, int], tuple[pd.DataFrame, Any]] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def _kept(self) -> dict[tuple[str, int], tuple[pd.DataFrame, Any]]:
+        """What was worked out once, by what it is and the frame it follows from."""
+        return {}
 
     def once(self, what: str, rows: pd.DataFrame, work: Callable[[], T]) -> T:
         """What follows from a frame of purchase lines, whatever is fitted to them: worked out once for each frame."""

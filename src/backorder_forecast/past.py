@@ -171,26 +171,35 @@ def _replaced(column: pd.Series, new: pd.Series) -> pd.Series:
     return column.where(new.isna(), typed).astype(column.dtype)
 
 
-def _sum_by(rows: pd.DataFrame, key: str, when: str) -> pd.DataFrame:
-    """Units, first and last date of the events of each key."""
-    grouped = rows.groupby(key, sort=False)
-    return pd.DataFrame({"qty": grouped["qty"].sum(), "first": grouped[when].min(), "last": grouped[when].max()})
-
-
-def _attach(frame: pd.DataFrame, key: str, events: pd.DataFrame, names: dict[str, str]) -> None:
-    """Add columns of events (summed by key) to `frame`: units 0 and dates empty where there was none."""
-    found = events.reindex(frame[key].array)
+def _attach(frame: pd.DataFrame, key: str, rows: pd.DataFrame, when: str, names: dict[str, str]) -> None:
+    """Add columns of what happened to each key to `frame`: units (qty; 0 where nothing), first and last date."""
+    if rows.empty:
+        nothing = np.full(len(frame), np.datetime64("NaT", "us"))
+        for source, name in names.items():
+            frame[name] = 0.0 if source == "qty" else nothing
+        return
+    # texts of both at once to numbers: the rest goes by these
+    codes, unique = pd.factorize(pd.concat([frame[key], rows[key]], ignore_index=True))
+    mine, theirs = codes[: len(frame)], codes[len(frame) :]
+    grouped = rows[theirs >= 0].groupby(theirs[theirs >= 0])
     for source, name in names.items():
-        values = found[source].to_numpy()
-        frame[name] = np.nan_to_num(values) if source == "qty" else values.astype("datetime64[us]")
+        if source == "qty":
+            units = grouped["qty"].sum()
+            values = np.zeros(len(unique) + 1)
+            values[units.index] = np.nan_to_num(units.to_numpy())
+        else:
+            dates = grouped[when].min() if source == "first" else grouped[when].max()
+            values = np.full(len(unique) + 1, np.datetime64("NaT", "us"))
+            values[dates.index] = dates.to_numpy("datetime64[us]")
+        frame[name] = values[mine]
 
 
 def _lines(past: Past) -> pd.DataFrame:
     frame = past.tables["order_lines"].sort_values("line_id", kind="stable").reset_index(drop=True)
-    shipped = _sum_by(past.tables["shipments"], "line_id", "shipped_at")
-    cancelled = _sum_by(past.tables["cancellations"], "line_id", "cancelled_at")
-    _attach(frame, "line_id", shipped, {"qty": "shipped_qty", "last": "last_shipped_at"})
-    _attach(frame, "line_id", cancelled, {"qty": "cancelled_qty", "last": "last_cancelled_at"})
+    names = {"qty": "shipped_qty", "last": "last_shipped_at"}
+    _attach(frame, "line_id", past.tables["shipments"], "shipped_at", names)
+    names = {"qty": "cancelled_qty", "last": "last_cancelled_at"}
+    _attach(frame, "line_id", past.tables["cancellations"], "cancelled_at", names)
     frame["open_qty"] = _open(frame["qty"] - frame["shipped_qty"] - frame["cancelled_qty"])
     ordered = frame["ordered_at"].dt.floor("D")
     wish = frame["requested_date"] if past.config.data.requested_date_is == "not_before" else ordered
@@ -225,15 +234,15 @@ def _promises(frame: pd.DataFrame, key: str, stated: pd.DataFrame, config: Confi
 
 def _purchases(past: Past) -> pd.DataFrame:
     frame = past.tables["purchase_lines"].sort_values("po_line_id", kind="stable").reset_index(drop=True)
-    received = _sum_by(past.tables["receipts"], "po_line_id", "received_at")
-    cancelled = _sum_by(past.tables["purchase_cancellations"], "po_line_id", "cancelled_at")
     names = {"qty": "received_qty", "first": "first_received_at", "last": "last_received_at"}
-    _attach(frame, "po_line_id", received, names)
-    _attach(frame, "po_line_id", cancelled, {"qty": "cancelled_qty", "last": "last_cancelled_at"})
+    _attach(frame, "po_line_id", past.tables["receipts"], "received_at", names)
+    names = {"qty": "cancelled_qty", "last": "last_cancelled_at"}
+    _attach(frame, "po_line_id", past.tables["purchase_cancellations"], "cancelled_at", names)
     frame["open_qty"] = _open(frame["qty"] - frame["received_qty"] - frame["cancelled_qty"])
-    by_item = past.tables["items"].drop_duplicates("item_id").set_index("item_id")["supplier_id"]
-    known = frame["supplier_id"].where(frame["supplier_id"].notna(), frame["item_id"].map(by_item))
-    frame["supplier_id"] = known.fillna("unknown").astype(TEXT)
+    if frame["supplier_id"].isna().any():
+        by_item = past.tables["items"].drop_duplicates("item_id").set_index("item_id")["supplier_id"]
+        known = frame["supplier_id"].where(frame["supplier_id"].notna(), frame["item_id"].map(by_item))
+        frame["supplier_id"] = known.fillna("unknown").astype(TEXT)
     _promises(frame, "po_line_id", past.tables["purchase_promises"], past.config)
     return frame
 

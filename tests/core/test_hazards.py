@@ -199,3 +199,58 @@ def test_strength_is_weak_where_groups_differ_and_strong_where_they_do_not():
     # gamma with shape 1 around 0.1: the rate, in days at risk, is 10
     assert 8 <= weak <= 16
     assert hazards.shrunk(risk, apart, prior, 10.0) == pytest.approx((apart + 1.0) / 60.0)
+
+
+def test_the_last_end_is_all_that_was_left_however_many_came_before_in_whatever_order():
+    # added up from the first day, rounding of what half a million ends weigh hides the third of one that is last
+    rng = np.random.default_rng(5)
+    low = np.append(rng.integers(0, 9, 300_000), 11).astype(float)
+    weight = np.append(rng.choice([1 / 6, 2 / 3, 1 / 7], 300_000), 1 / 3)
+    tails = []
+    for order in (np.arange(len(low)), rng.permutation(len(low))):
+        risk, events = counts(low[order], low[order] + 1, np.ones(len(low)), weight=weight[order])
+        assert risk[11] == events[11]
+        tails.append(hazards.cumulative(hazards.smooth(risk, events)))
+    assert tails[0] == pytest.approx(tails[1], rel=1e-9)
+
+
+def test_dense_counts_at_several_stretches_are_the_sum_of_each():
+    rng = np.random.default_rng(6)
+    low = rng.integers(0, 9, 50).astype(float)
+    group, full, ended = rng.integers(0, 3, 50), np.ones(50), rng.random(50) < 0.7
+    stretches = [(full * 0.8, full / 3), (full * 1.3, 2 * full / 3)]
+    risk, events = hazards.dense_counts(group, 0 * low, low, low + 1, ended, full, 1.0, stretches, (3, 12))
+    plain = np.zeros((3, 12)), np.zeros((3, 12))
+    for scale, weight in stretches:
+        hazards.add_counts(group, 0 * low, low, low + 1, ended, weight, scale, full, 1.0, *plain)
+    assert risk == pytest.approx(plain[0], abs=1e-12)
+    assert events == pytest.approx(plain[1])
+
+
+def test_stretched_laws_mixtures_and_shares_equal_plain_numpy():
+    rng = np.random.default_rng(7)
+    law = np.cumsum(rng.random(30))
+    scale, power = np.array([0.5, 3.0, 9.0]), np.array([1.0, 0.7, 1.4])
+    laws = hazards.stretched(law, scale, power, 2.0, 40)
+    t = np.arange(40.0)
+    plain = [hazards.at(law, 2.0 * (t / a) ** b) for a, b in zip(scale, power, strict=True)]
+    assert laws == pytest.approx(np.array(plain))
+    weight = np.array([[0.2, 0.0, 0.8], [1e-30, 1.0, 0.0]])
+    assert hazards.mixed(weight, laws) == pytest.approx(weight @ np.exp(-laws))
+    like = rng.normal(0, 300, (6, 9))
+    share = np.exp(like - like.max(axis=1, keepdims=True))
+    assert hazards.weights(like, np.zeros(9)) == pytest.approx(share / share.sum(axis=1, keepdims=True))
+
+
+def test_what_comes_and_what_stays_equal_plain_numpy():
+    rng = np.random.default_rng(8)
+    mine = np.array([True, False, True])
+    longer, column = rng.random((2, 7)), np.array([0, 1, 1, 1, 4, 7])
+    out = np.full((3, 6), -1.0)
+    hazards.come(longer, mine, column, out)
+    ready = np.concatenate([np.zeros((2, 1)), 1.0 - longer], axis=1)
+    assert np.array_equal(out[mine], ready[:, column])
+    assert (out[1] == -1.0).all()
+    table, stay = np.sort(rng.random((3, 7)), axis=1), np.sort(rng.random((3, 7)), axis=1)[:, ::-1]
+    plain = np.cumsum(np.diff(table, prepend=0.0, axis=1) * stay, axis=1)
+    assert np.array_equal(hazards.kept(table, stay), plain)

@@ -43,15 +43,15 @@ def category_priors(
 
 def _steps(points: np.ndarray, sd: float) -> np.ndarray:
     """Normal weights of the points around each point [centres × points]."""
-    return np.exp(np.stack([bell(points, x, np.array(sd)) for x in points]))
+    return np.exp(bell(points, points[:, None], np.array(sd)))
 
 
 def _summed(told: np.ndarray, category: np.ndarray) -> np.ndarray:
     """Log likelihoods of each category's level [categories × points]."""
-    known = category >= 0
-    total = np.zeros((int(category.max(initial=0)) + 1, told.shape[1]))
-    np.add.at(total, category[known], told[known])
-    return total
+    known, size = category >= 0, told.shape[1]
+    count = int(category.max(initial=0)) + 1
+    cell = category[known, None] * size + np.arange(size)
+    return np.bincount(cell.ravel(), told[known].ravel(), count * size).reshape(count, size)
 
 
 def _chosen(
@@ -59,15 +59,22 @@ def _chosen(
 ) -> tuple[float, float] | None:
     """The standard deviations within categories and between them; None: these do not clearly differ."""
     step = float(points[1] - points[0])
+    between = np.array([0.0, *BETWEEN[0.6 * step <= BETWEEN]])
+    levels = bell(points, centre, np.maximum(between, 0.3 * step)[:, None])
     best, plain, found = -np.inf, -np.inf, (0.0, 0.0)
     for within in WITHIN[0.6 * step <= WITHIN]:
         told = np.log(np.maximum(own @ _steps(points, within).T, _TINY))
-        alone, total = told[category < 0], _summed(told, category)
-        for between in (0.0, *BETWEEN[0.6 * step <= BETWEEN]):
-            level = bell(points, centre, np.array(max(between, 0.3 * step)))
-            evidence = logsumexp(total + level, axis=1).sum() + logsumexp(alone + level, axis=1).sum()
-            if between == 0.0:
-                plain = max(plain, evidence)
-            elif evidence > best:
-                best, found = evidence, (float(within), float(between))
+        evidence = _evidence(_summed(told, category), levels) + _evidence(told[category < 0], levels)
+        plain = max(plain, float(evidence[0]))
+        most = 1 + int(np.argmax(evidence[1:]))
+        if evidence[most] > best:
+            best, found = float(evidence[most]), (float(within), float(between[most]))
     return found if best > plain + _CLEARLY else None
+
+
+def _evidence(told: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Log evidence of all rows [rows × points] under each prior of their level, log weights [priors × points]."""
+    joint = told[:, None, :] + levels
+    top = joint.max(axis=2, keepdims=True)
+    found: np.ndarray = (np.log(np.exp(joint - top).sum(axis=2)) + top[:, :, 0]).sum(axis=0)
+    return found

@@ -9,10 +9,12 @@ levels follow by filtering forward and smoothing backward, which is exact on a g
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from .hazards import bell
+from ._compile import kernel
+from .hazards import bell, relative
 
 WALKS = np.array([0.0, 0.015, 0.03, 0.06])  # standard deviations of a period's step
 SHARED = np.array([0.0, 0.05, 0.1, 0.15, 0.2])  # of a period's own disturbance
@@ -37,15 +39,23 @@ def normal_steps(points: np.ndarray, sd: float) -> np.ndarray:
 
     Steps that are small against the grid's keep their variance: they go to a neighbour, seldom.
     """
+    return _steps(tuple(points.tolist()), float(sd))
+
+
+@lru_cache(maxsize=64)
+def _steps(grid: tuple[float, ...], sd: float) -> np.ndarray:
+    points = np.array(grid)
     step = float(points[1] - points[0])
     if sd >= step:
-        return np.exp(np.stack([bell(points, x, np.array(sd)) for x in points]))
-    aside = 0.5 * (sd / step) ** 2
-    chances = np.diag(np.full(len(points), 1.0 - 2.0 * aside))
-    chances += np.diag(np.full(len(points) - 1, aside), 1) + np.diag(np.full(len(points) - 1, aside), -1)
-    chances[0, 0] += aside
-    chances[-1, -1] += aside
-    return np.asarray(chances)
+        chances = np.exp(bell(points, points[:, None], np.array(sd)))
+    else:
+        aside = 0.5 * (sd / step) ** 2
+        chances = np.diag(np.full(len(points), 1.0 - 2.0 * aside))
+        chances += np.diag(np.full(len(points) - 1, aside), 1) + np.diag(np.full(len(points) - 1, aside), -1)
+        chances[0, 0] += aside
+        chances[-1, -1] += aside
+    chances.flags.writeable = False
+    return chances
 
 
 def _around_zero(points: np.ndarray, sd: float) -> np.ndarray:
@@ -55,21 +65,32 @@ def _around_zero(points: np.ndarray, sd: float) -> np.ndarray:
     return row
 
 
-def relative(like: np.ndarray) -> np.ndarray:
-    """Likelihoods from their logarithms, each cell's largest 1."""
-    found: np.ndarray = np.exp(like - like.max(axis=-1, keepdims=True))
-    return found
-
-
 def own_levels(like: np.ndarray, points: np.ndarray) -> Drift:
     """The levels of groups from log likelihoods [groups × periods × points], periods in order of time."""
     cells = relative(like)
-    seen = np.ptp(like, axis=-1) > 1e-9
+    telling = _spans(like)
+    seen = telling > 1e-9
     told = [(walk, shared) for walk in WALKS for shared in SHARED]
     # the groups that tell most tell enough
-    most = np.sort(np.argsort(-np.ptp(like, axis=-1).sum(axis=-1), kind="stable")[:_TELLING])
+    most = np.sort(np.argsort(-telling.sum(axis=-1), kind="stable")[:_TELLING])
     walk, shared = told[_best(_evidence(cells[most], points, told, seen[most]))]
     return _smoothed(cells, points, float(walk), float(shared))
+
+
+@kernel("void(float64[:, ::1], float64[:])", allocates=False)
+def _largest_less_least(like: np.ndarray, out: np.ndarray) -> None:
+    for i in range(like.shape[0]):
+        least = most = like[i, 0]
+        for s in range(1, like.shape[1]):
+            least, most = min(least, like[i, s]), max(most, like[i, s])
+        out[i] = most - least
+
+
+def _spans(like: np.ndarray) -> np.ndarray:
+    """How much each cell tells: its largest log likelihood less its least [… of … × points]."""
+    out = np.empty(like.shape[:-1])
+    _largest_less_least(np.ascontiguousarray(like).reshape(-1, like.shape[-1]), out.reshape(-1))
+    return out
 
 
 def common_level(like: np.ndarray, points: np.ndarray, apart: float) -> np.ndarray:
@@ -101,41 +122,41 @@ def _evidence(
 ) -> np.ndarray:
     """Log evidence of all cells under each pair of standard deviations (walk, shared), all pairs side by side."""
     steps = np.stack([normal_steps(points, walk) for walk, _ in told])
-    blurs = np.stack([normal_steps(points, shared) for _, shared in told])
+    each, blur = np.unique([shared for _, shared in told], return_inverse=True)
+    blurs = np.stack([normal_steps(points, shared) for shared in each])
     start = np.stack([_around_zero(points, walk * np.sqrt(_YEAR)) for walk, _ in told])
     before = np.repeat(start[:, None, :], len(cells), axis=1)
     evidence = np.zeros(len(told))
     for b in range(cells.shape[1]):
-        joint = before * (cells[None, :, b] @ blurs)
+        joint = before * (cells[None, :, b] @ blurs)[blur]
         total = np.maximum(joint.sum(axis=2, keepdims=True), _TINY)
         evidence += np.log(total[:, seen[:, b], 0]).sum(axis=1)
         before = (joint / total) @ steps
     return evidence
 
 
-def _forward(cells: np.ndarray, walk: float, points: np.ndarray) -> np.ndarray:
-    """Chances of the level before each period's own cell is seen [groups × periods + 1 × points]."""
-    step = normal_steps(points, walk)
-    before = np.empty((cells.shape[0], cells.shape[1] + 1, cells.shape[2]))
-    before[:, 0] = _around_zero(points, walk * np.sqrt(_YEAR))
-    for b in range(cells.shape[1]):
-        joint = before[:, b] * cells[:, b]
-        before[:, b + 1] = (joint / np.maximum(joint.sum(axis=1, keepdims=True), _TINY)) @ step
-    return before
-
-
 def _smoothed(cells: np.ndarray, points: np.ndarray, walk: float, shared: float) -> Drift:
-    own, step = normal_steps(points, shared), normal_steps(points, walk)
-    blurred = cells @ own.T  # P(cell | level): what the disturbance may have been is summed over
-    before = _forward(blurred, walk, points)
+    own, step, start = (
+        normal_steps(points, shared), normal_steps(points, walk), _around_zero(points, walk * np.sqrt(_YEAR))
+    )  # fmt: skip
     groups, periods, size = cells.shape
+    seen = np.ascontiguousarray(cells.transpose(1, 0, 2))  # period by period
+    blurred = seen @ own.T  # P(cell | level): what the disturbance may have been is summed over
+    before = np.empty((periods + 1, groups, size))
+    before[0] = start
+    for b in range(periods):
+        np.matmul(_shares(before[b] * blurred[b]), step, out=before[b + 1])
     weight = np.empty((groups + 1, periods + 1, size))
-    weight[:-1, -1] = before[:, -1] @ own
+    weight[:-1, -1] = before[-1] @ own
     after = np.ones((groups, size))
     for b in range(periods - 1, -1, -1):
-        joint = ((before[:, b] * after) @ own) * cells[:, b]
-        weight[:-1, b] = joint / np.maximum(joint.sum(axis=1, keepdims=True), _TINY)
-        after = (blurred[:, b] * after) @ step.T
+        weight[:-1, b] = _shares(((before[b] * after) @ own) * seen[b])
+        after = (blurred[b] * after) @ step.T
         after /= np.maximum(after.max(axis=1, keepdims=True), _TINY)
-    weight[-1] = _around_zero(points, walk * np.sqrt(_YEAR)) @ own
+    weight[-1] = start @ own
     return Drift(walk, shared, weight)
+
+
+def _shares(joint: np.ndarray) -> np.ndarray:
+    """Chances [groups × points] from what is proportional to them."""
+    return joint / np.maximum(joint.sum(axis=1, keepdims=True), _TINY)

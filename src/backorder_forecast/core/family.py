@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 
 from . import hazards
+from ._compile import kernel
 from .categories import category_priors
 from .drifts import common_level, own_levels
 
@@ -30,6 +31,7 @@ _POWERS = np.exp(np.linspace(-0.7, 0.7, 8))  # their spread: the law of all, squ
 _NODES, _SHARES = np.array([-np.sqrt(3.0), 0.0, np.sqrt(3.0)]), np.array([1.0, 4.0, 1.0]) / 6.0
 _ROUNDS, _ENOUGH = 4, 100_000  # turns; the cases on which they work
 _PLENTY = 300_000  # cases that tell everything but the single item
+_TINY = 1e-300
 _LIGHT = 1e-4  # weights below count as none
 WILD = 1.5  # what a stated date may tell at most, in logarithm
 
@@ -66,7 +68,7 @@ class Cases:
         every = 1 + len(self) // most
         if every == 1:
             return self
-        taken = {x.name: getattr(self, x.name)[::every] for x in fields(self)}
+        taken = {x.name: np.ascontiguousarray(getattr(self, x.name)[::every]) for x in fields(self)}
         return Cases(**taken | {"weight": taken["weight"] * every})
 
 
@@ -105,9 +107,16 @@ class Family:
     pace_and_spread: tuple[np.ndarray, np.ndarray] = (np.zeros(0), np.zeros(0))
 
     @cached_property
-    def tables(self) -> tuple[np.ndarray, np.ndarray]:
+    def tables(self) -> hazards.Tables:
         """The laws as the likelihood wants them."""
-        return hazards.log_tables(self.laws)
+        return hazards.Tables(self.laws)
+
+    def changed(self, **parts: Any) -> Family:
+        """With other parts; what follows from the laws is kept where these stay."""
+        found = replace(self, **parts)
+        if "laws" not in parts and "tables" in vars(self):
+            vars(found)["tables"] = self.tables
+        return found
 
 
 def no_family(periods: int, edges: int) -> Family:
@@ -143,18 +152,18 @@ def fit_family(
     few = cases.thinned(_ENOUGH)
     told = few.stated - usual[few.pair]
     for turn in range(_ROUNDS if start is None else 1):
-        laws, pace, spread = _fit_houses(few, *_stretch(few, found), pace, spread, edges, kin.house)
-        found = _fit_effects(few, replace(found, laws=laws), houses, periods, slow, kin.pair)
+        laws, pace, spread = _fit_houses(few, _stretch(few, found), _doubt(few, found), pace, spread, edges, kin.house)
+        found = _fit_effects(few, found.changed(laws=laws), houses, periods, slow, kin.pair)
         if (turn or start) and np.ptp(told) > 0.01:
-            found = replace(found, beta=_fit_beta(few, found, told, houses))
+            found = found.changed(beta=_fit_beta(few, found, told, houses))
     if len(few) < len(cases):
-        found = replace(found, item=_fit_effect(cases, found, cases.pair, found.item, kin.pair))
+        found = found.changed(item=_fit_effect(cases, found, cases.pair, found.item, kin.pair))
     many = cases.thinned(_PLENTY)
-    laws, pace, spread = _fit_houses(many, *_stretch(many, found), pace, spread, edges, kin.house)
-    found = replace(found, laws=laws)
-    found = replace(found, item=_fit_effect(cases, found, cases.pair, found.item, kin.pair))
+    laws, pace, spread = _fit_houses(many, _stretch(many, found), _doubt(many, found), pace, spread, edges, kin.house)
+    found = found.changed(laws=laws)
+    found = found.changed(item=_fit_effect(cases, found, cases.pair, found.item, kin.pair))
     found = _fit_effects(many, found, houses, periods, slow, items=False)
-    return replace(found, pace_and_spread=(pace, spread))
+    return found.changed(pace_and_spread=(pace, spread))
 
 
 def _fit_effects(
@@ -163,9 +172,9 @@ def _fit_effects(
 ) -> Family:  # fmt: skip
     """Items, places and levels, in turn."""
     if items:
-        found = replace(found, item=_fit_effect(cases, found, cases.pair, found.item, kin))
+        found = found.changed(item=_fit_effect(cases, found, cases.pair, found.item, kin))
     if len(found.place) - 1 > houses:
-        found = replace(found, place=_fit_effect(cases, found, cases.lane, found.place))
+        found = found.changed(place=_fit_effect(cases, found, cases.lane, found.place))
     return _fit_levels(cases, found, houses, periods) if slow else found
 
 
@@ -189,14 +198,43 @@ def _moments(weight: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.nda
     return mean, np.maximum(weight @ points**2 - mean**2, 0.0)
 
 
-def _stretch(cases: Cases, found: Family) -> tuple[np.ndarray, np.ndarray]:
-    """Logarithm of what each duration is stretched by, and the standard deviation of the doubt about it."""
-    item, of_item = _moments(found.item, ITEMS)
-    place, of_place = _moments(found.place, ITEMS)
-    level, of_level = _moments(found.level, LEVELS)
-    mean = item[cases.pair] + place[cases.lane] + level[cases.house, cases.period]
-    mean = mean + found.common[cases.period] + found.beta[cases.house] * cases.stated
-    return mean, np.sqrt(of_item[cases.pair] + of_place[cases.lane] + of_level[cases.house, cases.period])
+@kernel(
+    "void(int64[:], int64[:], int64[:], int64[:], float64[:], float64[:], float64[:], float64[:, ::1], float64[:],"
+    " float64[:], float64[:])"
+)
+def _add_up(
+    house: np.ndarray, pair: np.ndarray, lane: np.ndarray, period: np.ndarray, stated: np.ndarray, item: np.ndarray,
+    place: np.ndarray, level: np.ndarray, common: np.ndarray, beta: np.ndarray, out: np.ndarray,
+) -> None:  # fmt: skip
+    for i in range(house.size):
+        own = item[pair[i]] + place[lane[i]] + level[house[i], period[i]]
+        out[i] = own + common[period[i]] + beta[house[i]] * stated[i]
+
+
+def _added(
+    cases: Cases, item: np.ndarray, place: np.ndarray, level: np.ndarray, common: np.ndarray, beta: np.ndarray
+) -> np.ndarray:
+    """Sums over what each duration belongs to, of numbers of pairs, lanes, houses' periods, periods, and of houses
+    times what was stated."""
+    out = np.empty(len(cases))
+    _add_up(
+        cases.house, cases.pair, cases.lane, cases.period, cases.stated, item, place, level, common, beta, out
+    )
+    return out
+
+
+def _stretch(cases: Cases, found: Family) -> np.ndarray:
+    """Logarithm of what each duration is stretched by."""
+    return _added(
+        cases, found.item @ ITEMS, found.place @ ITEMS, found.level @ LEVELS, found.common, found.beta
+    )
+
+
+def _doubt(cases: Cases, found: Family) -> np.ndarray:
+    """The standard deviation of the doubt about what each duration is stretched by."""
+    item, place = (_moments(x, ITEMS)[1] for x in (found.item, found.place))
+    level = _moments(found.level, LEVELS)[1]
+    return np.sqrt(_added(cases, item, place, level, np.zeros(len(found.common)), np.zeros(len(found.beta))))
 
 
 def _first_pace(cases: Cases, count: int) -> np.ndarray:
@@ -209,8 +247,7 @@ def _fit_houses(
     kin: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Λ of each house and of one not known, and better paces and spreads of the houses."""
-    risk, events = np.zeros((len(pace), edges - 1)), np.zeros((len(pace), edges - 1))
-    _count(cases, cases.house, stretch, doubt, np.ones(len(cases)), 1.0, risk, events)
+    risk, events = _count(cases, cases.house, stretch, doubt, np.ones(len(cases)), 1.0, (len(pace), edges - 1))
     scale, power = (x.ravel() for x in np.meshgrid(_SCALES, _POWERS, indexing="ij"))
     some = slice(None, None, 1 + len(cases) // _ENOUGH)
     of_all = stretch[some] + np.log(pace[cases.house[some]])
@@ -219,9 +256,8 @@ def _fit_houses(
     like = hazards.log_likelihood(risk, events, laws)
     prior, of_unknown = _prior(like, kin)
     weight = hazards.weights(like, prior)
-    outlive = np.vstack([weight, np.exp(of_unknown)]) @ np.exp(-laws)
-    steps = -np.diff(np.log(np.maximum(outlive, 1e-300)), axis=1)
-    expected = -np.expm1(-steps)
+    outlive = np.maximum(hazards.mixed(np.vstack([weight, np.exp(of_unknown)]), laws), _TINY)
+    expected = 1.0 - outlive[:, 1:] / outlive[:, :-1]
     k = hazards.strength(risk, events, expected[:-1])
     expected[:-1] = hazards.shrunk(risk, events, expected[:-1], k)
     return hazards.cumulative(expected), np.exp(weight @ np.log(scale)), np.exp(weight @ np.log(power))
@@ -229,38 +265,39 @@ def _fit_houses(
 
 def _count(
     cases: Cases, group: np.ndarray, stretch: np.ndarray, doubt: np.ndarray, power: np.ndarray, bins: float,
-    risk: np.ndarray, events: np.ndarray,
-) -> None:  # fmt: skip
+    shape: tuple[int, int],
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Dense counts at three possible stretches of each duration (Gauss and Hermite), or one where none is in doubt."""
     nodes, shares = (_NODES, _SHARES) if doubt.max(initial=0.0) > 0.02 else (_NODES[1:2], np.ones(1))
-    for node, share in zip(nodes, shares, strict=True):
-        scale = np.exp(stretch + node * doubt)
-        weight = cases.weight * share
-        hazards.add_counts(
-            group, cases.entry, cases.low, cases.high, cases.ended, weight, scale, power, bins, risk, events
-        )
+    several = [
+        (np.exp(stretch + node * doubt), cases.weight * share) for node, share in zip(nodes, shares, strict=True)
+    ]
+    return hazards.dense_counts(
+        group, cases.entry, cases.low, cases.high, cases.ended, power, bins, several, shape
+    )
 
 
 def _law_of_all(cases: Cases, stretch: np.ndarray, doubt: np.ndarray, power: np.ndarray) -> np.ndarray:
     """Λ over typical lead times: every duration by its own pace and spread."""
-    risk, events = np.zeros((1, int(_BINS * _REACH))), np.zeros((1, int(_BINS * _REACH)))
-    _count(cases, np.zeros(len(cases), np.int64), stretch, doubt, power, _BINS, risk, events)
+    group, shape = np.zeros(len(cases), np.int64), (1, int(_BINS * _REACH))
+    risk, events = _count(cases, group, stretch, doubt, power, _BINS, shape)
     return hazards.cumulative(hazards.smooth(risk[0], events[0]))
 
 
 def _prior(like: np.ndarray, kin: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Log prior weights of (pace, spread), each normal in its logarithm, fitted to all suppliers: for all of them, or,
     paces around their category's, for each; and of one not known."""
-    grid = like.reshape(len(like), len(_SCALES), len(_POWERS))
+    grid = np.exp(like - like.max(axis=1, keepdims=True)).reshape(len(like), len(_SCALES), len(_POWERS))
     of_power = hazards.bell(np.log(_POWERS), 0.0, np.array(0.35))
-    of_scale = hazards.fitted_bell(logsumexp(grid + of_power, axis=2), np.log(_SCALES))
-    of_power = hazards.fitted_bell(
-        logsumexp(grid + of_scale[None, :, None], axis=1), np.log(_POWERS), centre=0.0
-    )
+    of_paces = np.log(np.maximum(grid @ np.exp(of_power), _TINY))
+    of_scale = hazards.fitted_bell(of_paces, np.log(_SCALES))
+    of_spreads = np.log(np.maximum(np.exp(of_scale) @ grid, _TINY))
+    of_power = hazards.fitted_bell(of_spreads, np.log(_POWERS), centre=0.0)
     both = np.asarray((of_scale[:, None] + of_power[None, :]).ravel())
     if kin is None:
         return both, both
-    by_category = category_priors(logsumexp(grid + of_power, axis=2), np.log(_SCALES), kin, of_scale)
+    of_paces = np.log(np.maximum(grid @ np.exp(of_power), _TINY))
+    by_category = category_priors(of_paces, np.log(_SCALES), kin, of_scale)
     if by_category is None:
         return both, both
     each = (by_category[:, :, None] + of_power[None, None, :]).reshape(len(by_category), -1)
@@ -281,7 +318,7 @@ def _fit_effect(
 ) -> np.ndarray:
     """Weights of the stretches of each pair (or lane) and, last, of one not known; `weight`: those so far; kin: the
     categories they belong to."""
-    others = _stretch(cases, found)[0] - (weight @ ITEMS)[code]
+    others = _stretch(cases, found) - (weight @ ITEMS)[code]
     like = _likelihood(cases, code, len(weight) - 1, others, found, ITEMS)
     prior = hazards.fitted_bell(like, ITEMS, centre=0.0)
     by_category = None if kin is None else category_priors(like, ITEMS, kin, prior)
@@ -293,15 +330,15 @@ def _fit_effect(
 def _fit_levels(cases: Cases, found: Family, houses: int, periods: int) -> Family:
     """The level of all in each period, and each house's own against it."""
     level = (found.level @ LEVELS)[cases.house, cases.period] + found.common[cases.period]
-    others = _stretch(cases, found)[0] - level
+    others = _stretch(cases, found) - level
     cell = cases.house * periods + cases.period
     like = _likelihood(cases, cell, houses * periods, others, found, LEVELS).reshape(houses, periods, -1)
     apart = np.hypot(found.shared, found.walk * np.sqrt(13.0)) if found.shared or found.walk else 0.2
     common = common_level(like, LEVELS, float(apart))
     common = common - np.average(common, weights=np.bincount(cases.period, cases.weight, periods))
     drift = own_levels(_moved(like, common), LEVELS)
-    return replace(
-        found, level=drift.weight, common=np.append(common, common[-1]), walk=drift.walk, shared=drift.shared
+    return found.changed(
+        level=drift.weight, common=np.append(common, common[-1]), walk=drift.walk, shared=drift.shared
     )
 
 
@@ -320,7 +357,7 @@ def _fit_beta(cases: Cases, found: Family, news: np.ndarray, houses: int) -> np.
     Judged by how the dates of one pair differ, since what differs between pairs is in their items' stretches. How often
     which value is so is learned from all houses.
     """
-    others = _stretch(cases, found)[0] - found.beta[cases.house] * news
+    others = _stretch(cases, found) - found.beta[cases.house] * news
     like = np.hstack(
         [_likelihood(cases, cases.house, houses, others + b * news, found, np.zeros(1)) for b in BETAS]
     )
@@ -333,14 +370,23 @@ def _fit_beta(cases: Cases, found: Family, news: np.ndarray, houses: int) -> np.
     return found_beta
 
 
+@kernel("void(float64[:, ::1], float64[:, ::1], int64[:], float64[:, ::1])", allocates=False)
+def _spread(weight: np.ndarray, effect: np.ndarray, taken: np.ndarray, total: np.ndarray) -> None:
+    for row in range(weight.shape[0]):
+        for i in taken:
+            by = effect[row, i]
+            if by > 0.0:
+                for k in range(weight.shape[1]):
+                    total[row, i + k] += by * weight[row, k]
+
+
 def combined(*effects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weights [rows × points] of the sums of independent stretches [rows × points each], and the points, as factors."""
-    weight = effects[0]
+    weight = np.ascontiguousarray(effects[0])
     for effect in effects[1:]:
-        width = weight.shape[1]
-        total = np.zeros((len(weight), width + effect.shape[1] - 1))
-        for i in np.flatnonzero(effect.max(axis=0, initial=0.0) > _LIGHT):
-            total[:, i : i + width] += effect[:, i : i + 1] * weight
+        total = np.zeros((len(weight), weight.shape[1] + effect.shape[1] - 1))
+        taken = np.flatnonzero(effect.max(axis=0, initial=0.0) > _LIGHT)
+        _spread(weight, np.ascontiguousarray(effect), taken, total)
         weight = total
     weight = np.where(weight < _LIGHT, 0.0, weight)
     weight /= weight.sum(axis=1, keepdims=True)

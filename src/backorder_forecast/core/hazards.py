@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import gammaln
@@ -80,10 +81,36 @@ def add_counts(
     """
     steps = np.zeros((risk.shape[0], risk.shape[1] + 1))
     _add_counts(group, entry, low, high, ended, weight, scale, power, bins, steps, events)
-    # what rounding leaves of nothing is nothing
-    found = np.cumsum(steps[:, :-1], axis=1)
-    found[found < 1e-9] = 0.0
-    risk += found
+    risk += at_risk(steps)
+
+
+def dense_counts(
+    group: np.ndarray, entry: np.ndarray, low: np.ndarray, high: np.ndarray, ended: np.ndarray, power: np.ndarray,
+    bins: float, stretches: list[tuple[np.ndarray, np.ndarray]], shape: tuple[int, int],
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Counts at risk and ended [groups × bins], of durations that have one of several (scale, weight) each; as
+    `add_counts` counts them."""
+    steps, events = np.zeros((shape[0], shape[1] + 1)), np.zeros(shape)
+    for scale, weight in stretches:
+        _add_counts(group, entry, low, high, ended, weight, scale, power, bins, steps, events)
+    return at_risk(steps), events
+
+
+@kernel("void(float64[:, ::1], float64[:, ::1])")
+def _add_up_steps(steps: np.ndarray, risk: np.ndarray) -> None:
+    for g in range(risk.shape[0]):
+        left = 0.0
+        for t in range(risk.shape[1] - 1, -1, -1):
+            left -= steps[g, t + 1]
+            risk[g, t] = left if left >= 1e-9 else 0.0  # what rounding leaves of nothing is nothing
+
+
+def at_risk(steps: np.ndarray) -> np.ndarray:
+    """Counts at risk [groups × bins] from their steps [groups × bins + 1], added up from the last: of the few that are
+    left in a tail, rounding is then as small as they are, or the last end would or would not be all that was left."""
+    risk = np.empty((steps.shape[0], steps.shape[1] - 1))
+    _add_up_steps(steps, risk)
+    return risk
 
 
 def smooth(risk: np.ndarray, events: np.ndarray) -> np.ndarray:
@@ -128,6 +155,15 @@ def cumulative(hazard: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros((*steps.shape[:-1], 1)), np.cumsum(steps, axis=-1)], axis=-1)
 
 
+@kernel("void(float64[:, ::1], float64[:], float64[:, ::1])", allocates=False)
+def _values_of_each(laws: np.ndarray, times: np.ndarray, out: np.ndarray) -> None:
+    last = laws.shape[1] - 1
+    for i in range(laws.shape[0]):
+        for t in range(times.size):
+            below = min(int(times[t]), last - 1)
+            out[i, t] = laws[i, below] + (times[t] - below) * (laws[i, below + 1] - laws[i, below])
+
+
 def at(law: np.ndarray, t: np.ndarray) -> np.ndarray:
     """Λ(t) of laws [… × edges] at any times, linear between edges and beyond the last with the last slope."""
     last = law.shape[-1] - 1
@@ -138,8 +174,44 @@ def at(law: np.ndarray, t: np.ndarray) -> np.ndarray:
 
 def stretched(law: np.ndarray, scale: np.ndarray, power: np.ndarray, bins: float, edges: int) -> np.ndarray:
     """Λ(bins·(t / scale)^power) at t = 0 … edges−1 for each scale and power: [pairs of them × edges]."""
+    times = _times(tuple(scale.tolist()), tuple(power.tolist()), bins, edges)
+    out = np.empty(times.shape)
+    _values(law, times, out)
+    return out
+
+
+@lru_cache(maxsize=2)
+def _times(scale: tuple[float, ...], power: tuple[float, ...], bins: float, edges: int) -> np.ndarray:
     t = np.arange(edges, dtype=float)
-    return at(law, bins * (t[None, :] / scale[:, None]) ** power[:, None])
+    return np.asarray(bins * (t[None, :] / np.array(scale)[:, None]) ** np.array(power)[:, None])
+
+
+@kernel("void(float64[:], float64[:, ::1], float64[:, ::1])", allocates=False)
+def _values(law: np.ndarray, times: np.ndarray, out: np.ndarray) -> None:
+    last = law.size - 1
+    for i in range(times.shape[0]):
+        for t in range(times.shape[1]):
+            below = min(int(times[i, t]), last - 1)
+            out[i, t] = law[below] + (times[i, t] - below) * (law[below + 1] - law[below])
+
+
+@kernel("void(float64[:, ::1], float64[:, ::1], float64[:, ::1])", allocates=False, fast=True)
+def _mix(weight: np.ndarray, chance: np.ndarray, out: np.ndarray) -> None:
+    for g in range(weight.shape[0]):
+        row = out[g]
+        for s in range(weight.shape[1]):
+            by = weight[g, s]
+            if by > 1e-18:
+                for t in range(chance.shape[1]):
+                    row[t] += by * chance[s, t]
+
+
+def mixed(weight: np.ndarray, laws: np.ndarray) -> np.ndarray:
+    """P(longer) of mixtures of laws [mixtures × edges] by their weights [mixtures × laws]: of most suppliers, few of
+    the laws are likely at all."""
+    out = np.zeros((len(weight), laws.shape[1]))
+    _mix(np.ascontiguousarray(weight), np.exp(-laws), out)
+    return out
 
 
 def log_likelihood(risk: np.ndarray, events: np.ndarray, laws: np.ndarray) -> np.ndarray:
@@ -182,13 +254,30 @@ class Spans:
         )
 
 
-def log_tables(laws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Λ of laws [laws × edges] at days evenly spaced in logarithm, and the log chance of an end around each."""
-    edges = np.exp(LOG_FIRST + LOG_STEP * (np.arange(_LOG_SIZE + 1) - 0.5))
-    survive = np.exp(-at(laws, edges))
-    ends = np.log(np.maximum(survive[:, :-1] - survive[:, 1:], 1e-14))
-    waits = at(laws, np.exp(LOG_FIRST + LOG_STEP * np.arange(_LOG_SIZE)))
-    return np.ascontiguousarray(waits), np.ascontiguousarray(ends)
+class Tables:
+    """Laws [laws × edges] as the likelihood looks them up: at days evenly spaced in logarithm, Λ (waits) and the log
+    chance of an end around each (ends)."""
+
+    def __init__(self, laws: np.ndarray) -> None:
+        self.laws = np.ascontiguousarray(laws)
+        edges = np.exp(LOG_FIRST + LOG_STEP * (np.arange(_LOG_SIZE + 1) - 0.5))
+        survive = np.exp(-self._at(edges))
+        self.ends = np.log(np.maximum(survive[:, :-1] - survive[:, 1:], 1e-14))
+        self.waits = self._at(np.exp(LOG_FIRST + LOG_STEP * np.arange(_LOG_SIZE)))
+        self._phases: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+
+    def _at(self, times: np.ndarray) -> np.ndarray:
+        out = np.empty((len(self.laws), len(times)))
+        _values_of_each(self.laws, times, out)
+        return out
+
+    def by_phase(self, stride: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """`waits` and `ends` for `size` look-ups, `stride` values apart."""
+        if (stride, size) not in self._phases:
+            self._phases[stride, size] = (
+                _by_phase(self.waits, stride, size), _by_phase(self.ends, stride, size)
+            )  # fmt: skip
+        return self._phases[stride, size]
 
 
 def _by_phase(table: np.ndarray, stride: int, size: int) -> np.ndarray:
@@ -232,38 +321,72 @@ def _add_scale_likelihood(
 
 def scale_likelihood(
     group: np.ndarray, groups: int, house: np.ndarray, spans: Spans, weight: np.ndarray, stretch: np.ndarray,
-    laws: np.ndarray, points: np.ndarray, tables: tuple[np.ndarray, np.ndarray] | None = None,
+    laws: np.ndarray, points: np.ndarray, tables: Tables | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Log likelihood, up to a constant, of each group's durations under their houses' laws [houses × edges], stretched
     by the exponential of each of evenly spaced points, multiples of LOG_STEP, besides the durations' own `stretch`:
-    [groups × points]. Tables: `log_tables` of the laws, where they are at hand.
+    [groups × points]. tables: of the laws, where they are at hand.
 
     Narrow intervals take the law's density at their middle from a table: no logarithm for each duration and point.
     """
-    waits, ends = log_tables(laws) if tables is None else tables
+    tables = Tables(laws) if tables is None else tables
     first = round(float(points[0]) / LOG_STEP)
     stride = round(float(points[1] - points[0]) / LOG_STEP) if len(points) > 1 else 1
     out = np.zeros((groups, len(points)))
     _add_scale_likelihood(
         group, house, spans.entry, spans.low, spans.high, spans.ended, spans.middle, spans.wide, weight, stretch,
-        np.ascontiguousarray(laws), _by_phase(waits, stride, len(points)), _by_phase(ends, stride, len(points)), first,
-        out,
+        tables.laws, *tables.by_phase(stride, len(points)), first, out,
     )  # fmt: skip
     return out
 
 
+@kernel("void(float64[:, ::1], float64[:, ::1])", allocates=False)
+def _below_top(log: np.ndarray, out: np.ndarray) -> None:
+    for g in range(log.shape[0]):
+        top = log[g, 0]
+        for s in range(1, log.shape[1]):
+            top = max(top, log[g, s])
+        for s in range(log.shape[1]):
+            out[g, s] = log[g, s] - top
+
+
+def relative(log: np.ndarray) -> np.ndarray:
+    """Likelihoods [… × points] from their logarithms, the largest of each row 1."""
+    out = np.empty(log.shape)
+    size = log.shape[-1]
+    _below_top(np.ascontiguousarray(log, float).reshape(-1, size), out.reshape(-1, size))
+    return np.exp(out, out=out)
+
+
+@kernel("void(float64[:, ::1])", allocates=False)
+def _to_shares(values: np.ndarray) -> None:
+    for g in range(values.shape[0]):
+        total = 0.0
+        for s in range(values.shape[1]):
+            total += values[g, s]
+        for s in range(values.shape[1]):
+            share = values[g, s] / total
+            values[g, s] = share if share > 1e-200 else 0.0  # what is next to denormal slows sums down twentyfold
+
+
 def weights(likelihood: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """Posterior weights [groups × points] from log likelihoods and log prior weights [points]."""
-    joint = likelihood + prior
-    found: np.ndarray = np.exp(joint - joint.max(axis=1, keepdims=True))
-    return found / found.sum(axis=1, keepdims=True)
+    found = relative(likelihood + prior)
+    _to_shares(found)
+    return found
 
 
-def bell(points: np.ndarray, centre: float, sd: np.ndarray) -> np.ndarray:
-    """Log weights of normal laws on a grid [… × points], one for each standard deviation [… × 1]."""
+def bell(points: np.ndarray, centre: float | np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """Log weights of normal laws on a grid [… × points], one for each centre and standard deviation [… × 1]."""
     log = -0.5 * ((points - centre) / sd) ** 2
     log = log - log.max(axis=-1, keepdims=True)
     return np.asarray(log - np.log(np.exp(log).sum(axis=-1, keepdims=True)))
+
+
+def _without_crumbs(values: np.ndarray) -> np.ndarray:
+    """Values of which no two can have a denormal product."""
+    values[values < 1e-150] = 0.0
+    return values
 
 
 def fitted_bell(likelihood: np.ndarray, points: np.ndarray, centre: float | None = None) -> np.ndarray:
@@ -272,10 +395,10 @@ def fitted_bell(likelihood: np.ndarray, points: np.ndarray, centre: float | None
     widths = np.diff(points).min() / 2 * 1.15 ** np.arange(80)
     widths = widths[widths < np.ptp(points)]
     middle = float(points.mean()) if centre is None else centre
-    relative = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
+    told = _without_crumbs(relative(likelihood))
     for _ in range(1 if centre is not None else 6):
         priors = bell(points, middle, widths[:, None])
-        evidence = np.log(np.maximum(relative @ np.exp(priors).T, _TINY)).sum(axis=0)
+        evidence = np.log(np.maximum(told @ _without_crumbs(np.exp(priors)).T, _TINY)).sum(axis=0)
         best = priors[int(np.argmax(evidence))]
         if centre is None:
             middle = float((weights(likelihood, best) @ points).mean())
@@ -347,3 +470,36 @@ def survivals(
     """
     _survivals(house, weight, age, pace, laws, np.exp(-laws), scale, out)
     np.minimum(out, 1.0, out=out)
+
+
+@kernel("void(float64[:, ::1], int64[:], boolean[:], int64[:], float64[:, ::1])", allocates=False)
+def _come(
+    longer: np.ndarray, row: np.ndarray, mine: np.ndarray, column: np.ndarray, out: np.ndarray
+) -> None:  # fmt: skip
+    for i in range(mine.size):
+        if mine[i]:
+            for t in range(column.size):
+                out[i, t] = 1.0 - longer[row[i], column[t] - 1] if column[t] > 0 else 0.0
+
+
+def come(longer: np.ndarray, mine: np.ndarray, column: np.ndarray, out: np.ndarray) -> None:
+    """Fill the rows `mine` of out [rows × days]: P(has come by the column-th day), from P(longer) by day 1, 2, … of
+    these rows alone."""
+    _come(longer, np.cumsum(mine) - 1, mine, column, out)
+
+
+@kernel("void(float64[:, ::1], float64[:, ::1], float64[:, ::1])", allocates=False)
+def _kept(table: np.ndarray, stay: np.ndarray, out: np.ndarray) -> None:
+    for i in range(table.shape[0]):
+        total, before = 0.0, 0.0
+        for t in range(table.shape[1]):
+            total += (table[i, t] - before) * stay[i, t]
+            before = table[i, t]
+            out[i, t] = total
+
+
+def kept(table: np.ndarray, stay: np.ndarray) -> np.ndarray:
+    """P(by day) [rows × days] of what comes by `table` if it stays until then, which it does by day with `stay`."""
+    out = np.empty(table.shape)
+    _kept(np.ascontiguousarray(table, float), np.ascontiguousarray(stay), out)
+    return out

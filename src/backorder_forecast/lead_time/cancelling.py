@@ -56,17 +56,17 @@ def learn_cancelling(found: LeadTimes, rows: pd.DataFrame, low: np.ndarray, entr
         return Cancelling(np.zeros(len(LEVELS) * 8 + 8), begun, np.ones(1)) if begun.any() else None
     every = 1 + len(rows) // _MOST
     some = np.arange(0, len(rows), every)
-    house = found.coded.houses(rows["supplier_id"].iloc[some])
-    days = every * days_in_cells(entry[some], low[some], found.passed(rows.iloc[some], LEVELS))
-    mine = rows.iloc[ended]
+    house = found.coded.codes(rows)[0]
+    passed = found.passed(rows if every == 1 else rows.iloc[some], LEVELS)
+    days = every * days_in_cells(entry[some], low[some], passed)
     last = np.maximum(low[ended] - 1.0, 0.0)
-    at = cells(last[:, None], found.passed(mine, LEVELS))[:, 0]
+    at = cells(last[:, None], passed[ended] if every == 1 else found.passed(rows.iloc[ended], LEVELS))[:, 0]
     ends = np.bincount(at, minlength=days.shape[1]).astype(float)
     usual = ends.sum() / max(days.sum(), 1.0)
     rates = shrunk_rates(ends, days.sum(axis=0), np.full(len(ends), usual))
     count = len(found.suppliers)
-    expected = np.bincount(house, days @ rates, count)
-    seen = np.bincount(found.coded.houses(mine["supplier_id"]), minlength=count).astype(float)
+    expected = np.bincount(house[some], days @ rates, count)
+    seen = np.bincount(house[ended], minlength=count).astype(float)
     return Cancelling(rates, begun, np.append(shrunk_rates(seen, expected, np.ones(count)), 1.0))
 
 

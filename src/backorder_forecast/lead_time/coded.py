@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+
+T = TypeVar("T")
 
 PAIR, LANE = ["supplier_id", "item_id"], ["supplier_id", "location_id"]
 
@@ -25,18 +30,35 @@ class Coded:
     lane_keys: np.ndarray
     routes: pd.DataFrame
 
+    @cached_property
+    def _kept(self) -> dict[tuple[str, int], tuple[pd.DataFrame, Any]]:
+        """What was worked out once, by what it is and the frame it follows from."""
+        return {}
+
+    def once(self, what: str, rows: pd.DataFrame, work: Callable[[], T]) -> T:
+        """What follows from a frame of purchase lines, whatever is fitted to them: worked out once for each frame."""
+        key = (what, id(rows))
+        if key not in self._kept or self._kept[key][0] is not rows:
+            self._kept[key] = (rows, work())
+        found: T = self._kept[key][1]
+        return found
+
     @classmethod
     def of(cls, rows: pd.DataFrame) -> Coded:
         """From the columns supplier_id, item_id and location_id of purchase lines."""
         seen = [pd.factorize(rows[x], sort=True) for x in ("supplier_id", "item_id", "location_id")]
         house, item, place = (codes for codes, _ in seen)
         suppliers, items, places = (np.asarray(ids, dtype=object) for _, ids in seen)
-        pair_keys, pair = np.unique(house * max(len(items), 1) + item, return_inverse=True)
-        lane_keys, lane = np.unique(house * max(len(places), 1) + place, return_inverse=True)
+        pair, pair_keys = pd.factorize(house * max(len(items), 1) + item, sort=True)
+        lane, lane_keys = pd.factorize(house * max(len(places), 1) + place, sort=True)
         width = max(len(lane_keys), 1)
-        routes, n = np.unique(pair * width + lane, return_counts=True)
-        table = pd.DataFrame({"pair": routes // width, "lane": routes % width, "n": n})
-        return cls(suppliers, items, places, pair_keys, lane_keys, table)
+        route, routes = pd.factorize(pair * width + lane, sort=True)
+        table = pd.DataFrame({"pair": routes // width, "lane": routes % width, "n": np.bincount(route)})
+        found = cls(suppliers, items, places, pair_keys, lane_keys, table)
+        for name, codes in (("house", house), ("pair", np.where((house >= 0) & (item >= 0), pair, -1)),
+                            ("lane", np.where((house >= 0) & (place >= 0), lane, -1))):  # fmt: skip
+            found._kept[name, id(rows)] = (rows, codes.astype(np.int64))
+        return found
 
     @property
     def pairs(self) -> pd.DataFrame:
@@ -54,6 +76,13 @@ class Coded:
     def houses(self, supplier: pd.Series) -> np.ndarray:
         """The code of each supplier, -1 where it is not known."""
         return _places(self.suppliers, supplier)
+
+    def codes(self, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The codes of the supplier, the pair and the lane of each purchase line."""
+        return (
+            self.once("house", rows, lambda: self.houses(rows["supplier_id"])),
+            self.once("pair", rows, lambda: self.pairs_of(rows)), self.once("lane", rows, lambda: self.lanes_of(rows)),
+        )  # fmt: skip
 
     def pairs_of(self, rows: pd.DataFrame) -> np.ndarray:
         """The code of each pair, -1 where it is not known."""

@@ -100,6 +100,12 @@ class Fitted:
             rows = np.where(own >= 0, n + m + 1 + own, rows)
         return rows
 
+    def _placed(self, rows: pd.DataFrame) -> np.ndarray:
+        """Rows of `laws` of purchase lines."""
+        return self.coded.once(
+            "place", rows, lambda: self.rows(rows["supplier_id"], rows["item_id"], rows["location_id"])
+        )
+
     @cached_property
     def _several(self) -> pd.DataFrame:
         """The routes of pairs that have several."""
@@ -141,7 +147,7 @@ class Fitted:
     def passed(self, rows: pd.DataFrame, levels: np.ndarray) -> np.ndarray:
         """Days after which the laws of purchase lines pass levels, stretches at their mean [rows × levels]."""
         family = self.family
-        place = self.rows(rows["supplier_id"], rows["item_id"], rows["location_id"])
+        place = self._placed(rows)
         house, period = self._house[place], self._period(rows)
         stretch = family.item[self._item[place]] @ ITEMS + self._place[place] @ ITEMS
         stretch = stretch + family.level[house, period] @ LEVELS + family.common[period]
@@ -164,10 +170,12 @@ class Fitted:
         """What purchase lines state against their supplier's usual days, in logarithm; the pair's usual if nothing."""
         usual = np.append(self.usual, 0.0)[self._house[place]]
         of_pair = self._usual[place]
-        news = np.clip(stated_days(rows, self.closures) - usual - of_pair, -WILD, WILD)
+        days = self.coded.once("stated", rows, lambda: stated_days(rows, self.closures))
+        news = np.clip(days - usual - of_pair, -WILD, WILD)
         return np.where(self._house[place] < len(self.usual), of_pair + np.nan_to_num(news), 0.0)
 
     @cached_property
     def open_rows(self) -> pd.DataFrame:
         """The open purchase lines, in the order of po_line_id."""
-        return self.purchases[self.purchases["open_qty"] > 0].reset_index(drop=True)
+        rows = self.purchases
+        return self.coded.once("open", rows, lambda: rows[rows["open_qty"] > 0].reset_index(drop=True))

@@ -63,10 +63,8 @@ class LeadTimes(Fitted):
         ahead add is in it, for an order placed today.
         """
         family, rows = self.family, np.arange(len(self._house))
-        longer = np.zeros((len(rows), family.laws.shape[1] - 1))
-        last = np.full(len(rows), family.level.shape[1] - 1)
-        self._outlive(longer, np.ones(len(rows), bool), rows, last, self._usual, np.zeros(len(rows)))
-        ready = 1.0 - longer
+        last, days = np.full(len(rows), family.level.shape[1] - 1), family.laws.shape[1] - 1
+        ready = 1.0 - self._outlive(np.ones(len(rows), bool), rows, last, self._usual, np.zeros(len(rows)), days)
         if self.closures.any:
             self._lay_out(ready)
         each = np.diff(ready, prepend=0.0, axis=1)
@@ -98,17 +96,18 @@ class LeadTimes(Fitted):
         return self.closures.worked(self._calendar_rows(self.open_rows["supplier_id"]), self.origin, self.horizon + 1)
 
     def _outlive(
-        self, longer: np.ndarray, mine: np.ndarray, place: np.ndarray, period: np.ndarray, stated: np.ndarray,
-        age: np.ndarray,
-    ) -> None:  # fmt: skip
-        """Fill the rows `mine` of longer [… × days]: P(no receipt for so many days more) given the age reached."""
-        family, house = self.family, self._house[place]
+        self, mine: np.ndarray, place: np.ndarray, period: np.ndarray, stated: np.ndarray, age: np.ndarray, days: int
+    ) -> np.ndarray:  # fmt: skip
+        """P(no receipt for so many days more) [rows `mine` × days] given the age reached."""
+        family = self.family
+        if not mine.all():
+            place, period, stated, age = place[mine], period[mine], stated[mine], age[mine]
+        house = self._house[place]
         weight, points = combined(family.item[self._item[place]], self._place[place], family.level[house, period])
         pace = np.exp(family.common[period] + family.beta[house] * stated)
-        out = np.zeros((int(mine.sum()), longer.shape[1]))
-        laws = np.ascontiguousarray(family.laws)
-        hazards.survivals(house[mine], weight[mine], age[mine], pace[mine], laws, points, out)
-        longer[mine] = out
+        out = np.zeros((len(place), days))
+        hazards.survivals(house, weight, age, pace, np.ascontiguousarray(family.laws), points, out)
+        return out
 
     @cached_property
     def received_laws(self) -> np.ndarray:
@@ -153,22 +152,24 @@ class LeadTimes(Fitted):
         age = np.maximum((self.origin - since).dt.days.to_numpy() + 1.0 + open_until[0], 0.0)
         if self.closures.any:
             age = age - self._shut_since(rows, since, age)
-        longer = np.zeros((len(rows), self.horizon - int(open_until[0])))
-        place = self.rows(rows["supplier_id"], rows["item_id"], rows["location_id"])
-        self._outlive(longer, ~begun, place, self._period(rows), self._stated(rows, place), age)
+        days = self.horizon - int(open_until[0])
+        place = self._placed(rows)
+        waits = self._outlive(~begun, place, self._period(rows), self._stated(rows, place), age, days)
         one = np.ones(int(begun.sum()))
-        out = np.zeros((len(one), longer.shape[1]))
-        law = np.zeros(len(one), np.int64)
-        hazards.survivals(law, np.ones((len(one), 1)), age[begun], one, self.rest[None], np.ones(1), out)
-        longer[begun] = out
+        rest, law = np.zeros((len(one), days)), np.zeros(len(one), np.int64)
+        hazards.survivals(law, np.ones((len(one), 1)), age[begun], one, self.rest[None], np.ones(1), rest)
         # nothing is received on shut days: what became ready on them comes on the next open one
-        ready = np.concatenate([np.zeros((len(rows), 1)), 1.0 - longer], axis=1)
-        table: np.ndarray = ready[:, open_until[1:] - open_until[0]]
-        if self.closures.any:
+        column = (open_until[1:] - open_until[0]).astype(np.int64)
+        table = np.empty((len(rows), self.horizon))
+        for mine, longer in ((~begun, waits), (begun, rest)):
+            if not self.closures.any:
+                hazards.come(longer, mine, column, table)
+                continue
             # nor is it ready, while its supplier is shut, any sooner than before
             last = self.origin + pd.Timedelta(days=int(open_until[0]))
-            worked = self.closures.worked(self._calendar_rows(rows["supplier_id"]), last, longer.shape[1])
-            table = np.take_along_axis(ready, worked[:, open_until[1:] - open_until[0]], axis=1)
+            worked = self.closures.worked(self._calendar_rows(rows["supplier_id"][mine]), last, days)
+            ready = np.concatenate([np.zeros((len(longer), 1)), 1.0 - longer], axis=1)
+            table[mine] = np.take_along_axis(ready, worked[:, column], axis=1)
         if self.restated is not None:
             mine, stated = latest(self.restated, rows)
             table[mine] = self.restated.plain_table[stated]
@@ -276,7 +277,7 @@ class LeadTimes(Fitted):
 
     def _cancellable(self, table: np.ndarray) -> np.ndarray:
         """Less what is cancelled before; on one day receipts come first, as in the simulation."""
-        return np.cumsum(np.diff(table, prepend=0.0, axis=1) * self.stay, axis=1)
+        return hazards.kept(table, self.stay)
 
     def _open_law(self, table: np.ndarray) -> Law:
         return Law(self.open_rows[["po_line_id"]], table, start=1, origin=self.origin)

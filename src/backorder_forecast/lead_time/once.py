@@ -81,7 +81,8 @@ class Prepared:
             notes += closures.notes
         else:
             receiving, closures = like.receiving, like.closures
-        used = rows[past.days_since(rows["clock_at"]) < config.history_days].reset_index(drop=True)
+        recent = past.days_since(rows["clock_at"]) < config.history_days
+        used = rows if recent.all() else rows[recent].reset_index(drop=True)
         durations = to_first_receipt(past, used, receiving, closures)
         if len(used) and not durations.ended.any():
             durations = working_days(as_planned(past, used), used["supplier_id"], used["clock_at"], closures)
@@ -108,22 +109,35 @@ class Prepared:
             return found
         return replace(found, restated=self.statements.fit(replace(memory, restated=False)))
 
+    @cached_property
+    def _edges(self) -> int:
+        longest = max(30.0, self.durations.high.max(initial=0.0))
+        return 2 + int(min(self.past.config.lead_time.max_days, longest))
+
+    @cached_property
+    def _counted(self) -> tuple[Cases, np.ndarray, int]:
+        return _cases(self.used, self.durations, self.coded, self.past.day, self.closures)
+
+    @cached_property
+    def _categories(self) -> Kin:
+        return _kin(self.past, self.coded)
+
+    @cached_property
+    def _splits(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return _fit_splits(self.past, self.used, self.coded, self.receiving, self.closures, self._edges)
+
     def _fit(self, memory: Memory, start: LeadTimes | None) -> LeadTimes:
         past, used, coded = self.past, self.used, self.coded
-        edges = 2 + int(min(past.config.lead_time.max_days, max(30.0, self.durations.high.max(initial=0.0))))
-        cases, usual, periods = _cases(used, self.durations, coded, past.day, self.closures)
+        cases, usual, periods = self._counted
         if memory.half_life is not None:
             fading = 0.5 ** (past.days_since(used["clock_at"]) / memory.half_life)
             cases = replace(cases, weight=cases.weight * fading)
         sizes = (len(coded.suppliers), len(coded.pair_keys), len(coded.lane_keys), periods)
         first = start.family if start else None
-        family = fit_family(cases, *sizes, edges, slow=memory.slow, start=first, kin=_kin(past, coded))
-        rest, split_prob, split_share = _fit_splits(
-            past, used, coded.pairs, self.receiving, self.closures, edges
-        )
+        family = fit_family(cases, *sizes, self._edges, slow=memory.slow, start=first, kin=self._categories)
         return LeadTimes(
-            past.day, past.config.simulation.horizon_days, self.receiving, coded, family, usual, rest, split_prob,
-            split_share, _cancel_hazard(used, self.durations), self.rows, self.notes, closures=self.closures,
+            past.day, past.config.simulation.horizon_days, self.receiving, coded, family, usual, *self._splits,
+            _cancel_hazard(used, self.durations), self.rows, self.notes, closures=self.closures,
         )  # fmt: skip
 
 
@@ -131,7 +145,7 @@ def _cases(
     rows: pd.DataFrame, durations: Durations, coded: Coded, origin: pd.Timestamp, closures: Closures
 ) -> tuple[Cases, np.ndarray, int]:
     """The durations as arrays; the usual stated days of each supplier, in logarithm; periods of ordering."""
-    house, pair, lane = coded.houses(rows["supplier_id"]), coded.pairs_of(rows), coded.lanes_of(rows)
+    house, pair, lane = coded.codes(rows)
     back = periods_back(rows["clock_at"], origin)
     periods = 1 + int(back.max(initial=0))
     stated = stated_days(rows, closures)
@@ -166,10 +180,11 @@ def _mean_of_known(code: np.ndarray, values: np.ndarray, known: np.ndarray, coun
 
 
 def _fit_splits(
-    past: Past, rows: pd.DataFrame, pairs: pd.DataFrame, receiving: ReceivingDays, closures: Closures, edges: int
+    past: Past, rows: pd.DataFrame, coded: Coded, receiving: ReceivingDays, closures: Closures, edges: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Λ of the gap from a part to the rest, chance of a part by pair (its supplier's, shrunk to all), its shares."""
-    came = rows[rows["first_received_at"].notna()]
+    seen = rows["first_received_at"].notna().to_numpy()
+    came = rows[_EVENTS][seen]
     share = _first_qty(past, came) / came["qty"].to_numpy()
     # what was taken off the order before is no part that is still to come
     parts = share < 1 - 1e-9
@@ -177,12 +192,18 @@ def _fit_splits(
     once = few["last_received_at"].dt.floor("D") == few["first_received_at"].dt.floor("D")
     parts[parts] = ~((few["open_qty"] <= 0) & once & ~closed_short(few)).to_numpy()
     rate = (parts.sum() + 0.5) / (len(came) + 10.0)
-    seen = pd.DataFrame({"supplier_id": came["supplier_id"], "part": parts})
-    seen = seen.groupby("supplier_id")["part"].agg(["sum", "size"])
-    house = ((seen["sum"] + 20 * rate) / (seen["size"] + 20)).reindex(pairs["supplier_id"].array).fillna(rate)
+    house, count = coded.codes(rows)[0][seen], len(coded.suppliers)
+    of_house = (np.bincount(house, parts, count) + 20 * rate) / (np.bincount(house, minlength=count) + 20)
+    of_house[np.bincount(house, minlength=count) == 0] = rate
     shares = np.sort(share[parts]) if parts.any() else np.array([0.5])
     rest = _law_of_rest(past, came[parts], receiving, closures, edges)
-    return rest, house.to_numpy(float), np.clip(shares, 0.01, 0.99)
+    return rest, of_house[coded.pair_house], np.clip(shares, 0.01, 0.99)
+
+
+_EVENTS = [
+    "po_line_id", "supplier_id", "qty", "open_qty", "received_qty", "cancelled_qty", "first_received_at",
+    "last_received_at", "last_cancelled_at",
+]  # fmt: skip
 
 
 def _first_qty(past: Past, came: pd.DataFrame) -> np.ndarray:

@@ -73,6 +73,7 @@ class Rehearsals:
         self._prepared: dict[pd.Timestamp, Prepared | None] = {}
         self._said: dict[tuple[pd.Timestamp, Memory], Forecast] = store.setdefault(("rehearsed", settings, share), {})
         self._first: dict[pd.Timestamp, LeadTimes] = {}
+        self._came: dict[pd.Timestamp, Outcome] = {}
         wanted = past.config.lead_time.rehearsals
         last = (past.day - pd.Timestamp(0)).days - SPACING
         numbers = [last - last % SPACING - SPACING * i for i in range(wanted)]
@@ -108,7 +109,12 @@ class Rehearsals:
         return self._said[day, memory]
 
     def came(self, said: Forecast) -> Outcome:
-        """What is known by now of what was open then."""
+        """What is known by now of what was open then; the same for every memory."""
+        if said.day not in self._came:
+            self._came[said.day] = self._outcome(said)
+        return self._came[said.day]
+
+    def _outcome(self, said: Forecast) -> Outcome:
         end = said.day + pd.Timedelta(days=1)
         receipts = self.past.tables["receipts"]
         later = receipts[receipts["received_at"] >= end].groupby("po_line_id")["received_at"].min()

@@ -201,7 +201,7 @@ def _mix(weight: np.ndarray, chance: np.ndarray, out: np.ndarray) -> None:
         row = out[g]
         for s in range(weight.shape[1]):
             by = weight[g, s]
-            if by > 1e-18:
+            if by > 0.0:  # the least likely law may be all that is left far out
                 for t in range(chance.shape[1]):
                     row[t] += by * chance[s, t]
 
@@ -366,7 +366,7 @@ def _to_shares(values: np.ndarray) -> None:
             total += values[g, s]
         for s in range(values.shape[1]):
             share = values[g, s] / total
-            values[g, s] = share if share > 1e-200 else 0.0  # what is next to denormal slows sums down twentyfold
+            values[g, s] = share if share > 1e-300 else 0.0  # denormal numbers slow sums down twentyfold
 
 
 def weights(likelihood: np.ndarray, prior: np.ndarray) -> np.ndarray:

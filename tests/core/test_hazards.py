@@ -254,3 +254,11 @@ def test_what_comes_and_what_stays_equal_plain_numpy():
     table, stay = np.sort(rng.random((3, 7)), axis=1), np.sort(rng.random((3, 7)), axis=1)[:, ::-1]
     plain = np.cumsum(np.diff(table, prepend=0.0, axis=1) * stay, axis=1)
     assert np.array_equal(hazards.kept(table, stay), plain)
+
+
+def test_far_out_the_least_likely_law_of_a_mixture_is_all_that_is_left():
+    # a quick law, and one in 10^25 that is slow: what has lasted 100 days follows the slow one
+    quick, slow = 2.0 * np.arange(201.0), 0.01 * np.arange(201.0)
+    found = -np.log(hazards.mixed(np.array([[1.0 - 1e-25, 1e-25]]), np.stack([quick, slow]))[0])
+    assert found[100] == pytest.approx(-np.log(1e-25) + 1.0)
+    assert np.diff(found)[100:199] == pytest.approx(0.01)

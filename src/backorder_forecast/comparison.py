@@ -51,7 +51,7 @@ def compare_rules(
             raise UsageError(f"rule {found.rule!r} is there twice")
         seen[found.rule] = line_measures(found)
     base = next(iter(seen.values()))
-    return pd.concat([_row(name, found, base) for name, found in seen.items()], ignore_index=True)
+    return pd.concat([differences("rule", name, found, base) for name, found in seen.items()], ignore_index=True)
 
 
 def compared(past: Past) -> list[AnyRule]:
@@ -91,13 +91,16 @@ def line_measures(outcomes: Outcomes) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-def _row(name: str, found: pd.DataFrame, base: pd.DataFrame) -> pd.DataFrame:
-    """One rule's rows; differences scenario by scenario, so that what all rules share cancels out."""
+def differences(of: str, name: str, found: pd.DataFrame, base: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one rule or variant, its name in column `of`: metrics [scenarios × metrics] beside those of the base.
+
+    Differences are taken scenario by scenario, so that what both share cancels out.
+    """
     root = np.sqrt(len(found))
     less = found - base
     return pd.DataFrame(
         {
-            "rule": name, "metric": found.columns, "value": found.mean().to_numpy(),
+            of: name, "metric": found.columns, "value": found.mean().to_numpy(),
             "standard_error": found.std(ddof=1).to_numpy() / root,
             "difference": less.mean().to_numpy(), "difference_error": less.std(ddof=1).to_numpy() / root,
         }

@@ -12,7 +12,7 @@ import pandas as pd
 
 from .answer import records
 from .change import Change
-from .comparison import line_measures
+from .comparison import differences, line_measures
 from .errors import UsageError
 from .expedite import end_days
 from .law import Law
@@ -77,10 +77,10 @@ def what_if(run: Run, variants: Mapping[str, Change | Mapping[str, Any]]) -> Wha
     paths, notes = _recorded(inputs)
     base = inputs.simulate(every_day=True, paths=paths)
     before = measures(base)
-    tables, lines = [_rows(AS_IT_IS, before, before)], []
+    tables, lines = [differences("variant", AS_IT_IS, before, before)], []
     for name, change in changes.items():
         after = changed[name].simulate(rule=change.rule, every_day=True, paths=paths)
-        tables.append(_rows(name, measures(after), before))
+        tables.append(differences("variant", name, measures(after), before))
         lines.append(_moved_lines(name, base, after))
     told = {name: x.told() for name, x in changes.items()}
     return WhatIf(run.as_of, check_output("what_if", pd.concat(tables, ignore_index=True)),
@@ -118,19 +118,6 @@ def measures(outcomes: Outcomes) -> pd.DataFrame:
         out["mean_stock"] = np.maximum(stock, 0.0).sum(axis=0)
         out["mean_stock_value"] = np.nan_to_num(skus["unit_cost"].to_numpy(float)) @ np.maximum(stock, 0.0)
     return out
-
-
-def _rows(name: str, found: pd.DataFrame, base: pd.DataFrame) -> pd.DataFrame:
-    """One variant's rows; differences scenario by scenario, so that what both share cancels out."""
-    root = np.sqrt(len(found))
-    less = found - base
-    return pd.DataFrame(
-        {
-            "variant": name, "metric": found.columns, "value": found.mean().to_numpy(),
-            "standard_error": found.std(ddof=1).to_numpy() / root,
-            "difference": less.mean().to_numpy(), "difference_error": less.std(ddof=1).to_numpy() / root,
-        }
-    )  # fmt: skip
 
 
 def _moved_lines(name: str, base: Outcomes, other: Outcomes) -> pd.DataFrame:

@@ -29,7 +29,8 @@ import numpy.typing as npt
 import pandas as pd
 
 import backorder_forecast as bf
-from backorder_forecast.core.family import Cases, fit_family
+from backorder_forecast.core.family import Cases
+from backorder_forecast.core.family_fit import fit_family
 from backorder_forecast.lead_time.challenger import Cases as PastCases
 from backorder_forecast.lead_time.challenger import features, trained
 from backorder_forecast.lead_time.once import Memory, Prepared

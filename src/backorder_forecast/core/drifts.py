@@ -77,6 +77,11 @@ def own_levels(like: np.ndarray, points: np.ndarray) -> Drift:
     return _smoothed(cells, points, float(walk), float(shared))
 
 
+def moving_levels(like: np.ndarray, points: np.ndarray, walk: float, shared: float) -> Drift:
+    """The same, with standard deviations that are known."""
+    return _smoothed(relative(like), points, walk, shared)
+
+
 @kernel("void(float64[:, ::1], float64[:])", allocates=False)
 def _largest_less_least(like: np.ndarray, out: np.ndarray) -> None:
     for i in range(like.shape[0]):

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ..core import hazards
-from ..core.family import Cases, Kin, fit_family
+from ..core.family import Cases, Kin
+from ..core.family_fit import fit_family
 from ..tables import TEXT
 from .cancelling import closed_short, learn_cancelling
 from .closures import Closures, supplier_closures

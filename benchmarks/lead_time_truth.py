@@ -17,7 +17,7 @@ accelerated-failure-time regression given the age, by lifelines where PEERS_PYTH
 
 Run ``python -m benchmarks.lead_time_truth`` (some minutes; ``--quick``: three seeds, no peers;
 ``--challenger``: ours with trees over what else is known beside; ``--variants``: departments that lack one of the
-difficulties, or have more of it).
+difficulties, or have more of it, or are of another size, those named or all).
 """
 
 from __future__ import annotations
@@ -49,17 +49,20 @@ VARIANTS = {
     "dates tell nothing": {"job": 0.0},
     "shortening": {"trend": -0.3},
     "small": {"suppliers": 30, "purchases": 3_000},
+    "large": {"suppliers": 1_000, "purchases": 250_000},
+    "large suppliers": {"suppliers": 12, "purchases": 250_000},
+    "small suppliers": {"suppliers": 8_000, "purchases": 250_000},
 }
 
 
 def main() -> None:
     """Print one table for each department asked for."""
     asked = _arguments()
-    worlds = {"issue": World()}
-    if asked.variants:
-        worlds |= {name: replace(World(), **change) for name, change in VARIANTS.items()}
+    worlds = {"issue": World()} | {name: replace(World(), **change) for name, change in VARIANTS.items()}
+    wanted = list(worlds) if asked.variants == [] else asked.variants or ["issue"]
+    worlds = {name: worlds[name] for name in wanted}
     for name, world in worlds.items():
-        judged = [judge(world, seed, asked) for seed in range(1, asked.seeds + 1)]
+        judged = [judge(world, seed, asked) for seed in range(asked.first, asked.first + asked.seeds)]
         report(name, pd.concat(judged, ignore_index=True))
 
 
@@ -69,7 +72,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--peers", type=int, default=5, help="seeds on which the peers are run")
     parser.add_argument("--quick", action="store_true", help="three seeds, no peers")
     parser.add_argument("--challenger", action="store_true", help="ours with lead_time.challenger beside")
-    parser.add_argument("--variants", action="store_true", help="other departments too")
+    parser.add_argument("--variants", nargs="*", choices=VARIANTS, help="other departments; all where none is named")
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
     asked = parser.parse_args()
     if asked.quick:
         asked.seeds, asked.peers = 3, 0

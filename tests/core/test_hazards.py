@@ -98,7 +98,7 @@ def test_late_entries_are_kaplan_meier_with_left_truncation(seed):
 def test_the_rest_of_a_memoryless_duration_is_as_long_as_the_whole():
     law, out = 0.2 * np.arange(60.0), np.zeros((3, 20))
     age, one = np.array([0.0, 7.0, 31.5]), np.ones(3)
-    hazards.survivals(np.zeros(3, np.int64), np.ones((3, 1)), age, one, law[None], np.ones(1), out)
+    hazards.survivals(np.zeros(3, np.int64), np.ones((3, 1)), age, one, law[None], np.exp(-law)[None], np.ones(1), out)
     assert out == pytest.approx(np.tile(np.exp(-0.2 * np.arange(1, 21)), (3, 1)))
 
 
@@ -164,7 +164,8 @@ def test_conditional_survival_is_a_ratio_mixed_over_the_scales():
     law = np.concatenate([[0.0], np.cumsum(np.linspace(0.01, 0.2, 80))])
     scale, weight = np.array([1.0, 2.0]), np.array([[0.25, 0.75]])
     out = np.zeros((1, 10))
-    hazards.survivals(ONE, weight, np.array([7.0]), np.array([1.25]), law[None], scale, out)
+    laws = law[None]
+    hazards.survivals(ONE, weight, np.array([7.0]), np.array([1.25]), laws, np.exp(-laws), scale, out)
     days = np.arange(1, 11)
 
     def s(t, c):
@@ -244,12 +245,12 @@ def test_stretched_laws_mixtures_and_shares_equal_plain_numpy():
 
 def test_what_comes_and_what_stays_equal_plain_numpy():
     rng = np.random.default_rng(8)
-    mine = np.array([True, False, True])
+    rows = np.array([2, 0])
     longer, column = rng.random((2, 7)), np.array([0, 1, 1, 1, 4, 7])
     out = np.full((3, 6), -1.0)
-    hazards.come(longer, mine, column, out)
+    hazards.come(longer, rows, column, out)
     ready = np.concatenate([np.zeros((2, 1)), 1.0 - longer], axis=1)
-    assert np.array_equal(out[mine], ready[:, column])
+    assert np.array_equal(out[rows], ready[:, column])
     assert (out[1] == -1.0).all()
     table, stay = np.sort(rng.random((3, 7)), axis=1), np.sort(rng.random((3, 7)), axis=1)[:, ::-1]
     plain = np.cumsum(np.diff(table, prepend=0.0, axis=1) * stay, axis=1)

@@ -1,5 +1,5 @@
-"""A family of laws: one law for each supplier (house), stretched by item (pair), by the place it goes to (lane), by when
-it was ordered and by what was stated.
+"""A family of laws: one law for each supplier (house), stretched by item (pair), by the place it goes to (lane), by
+when it was ordered and by what was stated.
 
 A duration divided by exp(item + place + common level + own level + β · stated) follows its house's law. What is not
 known for sure of a stretch is kept as weights on a grid, not as a best guess: laws are mixed over it. How all that is
@@ -117,6 +117,11 @@ class Family:
         """The laws as the likelihood wants them."""
         return hazards.Tables(self.laws)
 
+    @cached_property
+    def longer(self) -> np.ndarray:
+        """P(longer) under the laws, at their edges."""
+        return np.exp(-self.laws)
+
     def changed(self, **parts: Any) -> Family:
         """With other parts; what follows from the laws is kept where these stay."""
         found = replace(self, **parts)
@@ -129,8 +134,9 @@ def no_family(periods: int, edges: int) -> Family:
     """Of no durations: nothing ever comes."""
     item = np.exp(hazards.bell(ITEMS, 0.0, np.array(0.3)))[None]
     level = np.tile(_none(LEVELS), (1, periods + 1, 1))
-    nothing = np.zeros(periods + 1)
-    return Family(np.zeros((1, edges)), item, _none(ITEMS)[None], level, nothing, np.zeros(1), *[np.zeros(0)] * 3)
+    still, no_house = np.zeros(periods + 1), np.zeros(0)
+    laws = np.zeros((1, edges))
+    return Family(laws, item, _none(ITEMS)[None], level, still, np.zeros(1), np.zeros(0), no_house, no_house)
 
 
 def _none(points: np.ndarray) -> np.ndarray:
@@ -193,12 +199,12 @@ def doubt(cases: Cases, found: Family) -> np.ndarray:
     return np.sqrt(_added(cases, item, place, level, np.zeros(len(found.common)), np.zeros(len(found.beta))))
 
 
-@kernel("void(float64[:, ::1], float64[:, ::1], int64[:], float64[:, ::1])", allocates=False)
-def _spread(weight: np.ndarray, effect: np.ndarray, taken: np.ndarray, total: np.ndarray) -> None:
+@kernel("void(float64[:, ::1], float64[:, ::1], int64[:], float64, float64[:, ::1])", allocates=False)
+def _spread(weight: np.ndarray, effect: np.ndarray, taken: np.ndarray, light: float, total: np.ndarray) -> None:
     for row in range(weight.shape[0]):
         for i in taken:
             by = effect[row, i]
-            if by > 0.0:
+            if by > light:
                 for k in range(weight.shape[1]):
                     total[row, i + k] += by * weight[row, k]
 
@@ -209,7 +215,7 @@ def combined(*effects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for effect in effects[1:]:
         total = np.zeros((len(weight), weight.shape[1] + effect.shape[1] - 1))
         taken = np.flatnonzero(effect.max(axis=0, initial=0.0) > _LIGHT)
-        _spread(weight, np.ascontiguousarray(effect), taken, total)
+        _spread(weight, np.ascontiguousarray(effect), taken, _LIGHT, total)
         weight = total
     weight = np.where(weight < _LIGHT, 0.0, weight)
     weight /= weight.sum(axis=1, keepdims=True)

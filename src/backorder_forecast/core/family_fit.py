@@ -1,4 +1,4 @@
-"""Durations to a family of laws: laws, items, places, levels and what stated dates tell, each given the others, in turn.
+"""Durations to a family of laws: laws, items, places, levels, what stated dates tell, each given the others, in turn.
 
 What holds for all houses (the shape of the law, how much houses, items and periods differ) needs many durations of many
 houses, and turns; what is a house's own needs its own durations alone, once the rest is known. So with more durations
@@ -105,7 +105,8 @@ def _fit_given(cases: Cases, found: Family, known: Family, slow: bool, kin: Kin)
         beta=np.full(len(found.beta), known.beta[-1]), level=np.vstack([found.level[:-1], known.level[-1:]]),
     )  # fmt: skip
     size = np.bincount(cases.house, minlength=len(found.pace))
-    many = cases.taken(np.flatnonzero((cases.period >= periods - _LATE) | _some_of_each(cases, size, max(_EARLY, _OF_ALL // len(size)))))
+    early = _some_of_each(cases, size, max(_EARLY, _OF_ALL // len(size)))
+    many = cases.taken(np.flatnonzero(early | (cases.period >= periods - _LATE)))
     told = many.stated - found.usual[many.pair]
     found = begin_houses(many, found, edges, kin.house)
     found = _fit_effects(many, found, slow, kin.pair, learn=False)
@@ -164,8 +165,8 @@ def _fit_effect(
 
 
 def _fit_levels(cases: Cases, found: Family, learn: bool) -> Family:
-    """The level of all in each period, and each house's own against it; `learn`: also how much houses' levels move. What
-    is known to be steady is left so."""
+    """The level of all in each period, and each house's own against it; `learn`: also how much houses' levels move.
+    What is known to be steady is left so."""
     if not (learn or found.walk or found.shared or found.common.any()):
         return found
     houses, periods = len(found.laws) - 1, len(found.common) - 1

@@ -482,34 +482,28 @@ def _survivals(
 
 
 def survivals(
-    house: np.ndarray, weight: np.ndarray, age: np.ndarray, pace: np.ndarray, laws: np.ndarray, scale: np.ndarray,
-    out: np.ndarray,
+    house: np.ndarray, weight: np.ndarray, age: np.ndarray, pace: np.ndarray, laws: np.ndarray, longer: np.ndarray,
+    scale: np.ndarray, out: np.ndarray,
 ) -> None:  # fmt: skip
     """Fill out [rows × days]: P(longer than age + day, day = 1, 2, …) given longer than age, of durations that, divided
     by the row's pace and the scale, follow its house's law, over the scales' weights [rows × scales] that have been
-    learned from these durations too. Within a day what is left falls in a straight line: no exponential for each.
+    learned from these durations too. longer: exp(−laws); within a day it falls in a straight line: no exponential for
+    each.
     """
-    _survivals(house, weight, age, pace, laws, np.exp(-laws), scale, out)
+    _survivals(house, weight, age, pace, laws, longer, scale, out)
     np.minimum(out, 1.0, out=out)
 
 
-@kernel("void(float64[:, ::1], int64[:], boolean[:], int64[:], float64[:, ::1])", allocates=False)
-def _come(
-    longer: np.ndarray, row: np.ndarray, mine: np.ndarray, column: np.ndarray, out: np.ndarray
-) -> None:  # fmt: skip
-    for i in range(mine.size):
-        if mine[i]:
-            for t in range(column.size):
-                out[i, t] = 1.0 - longer[row[i], column[t] - 1] if column[t] > 0 else 0.0
+@kernel("void(float64[:, ::1], int64[:], int64[:], float64[:, ::1])", allocates=False)
+def come(longer: np.ndarray, rows: np.ndarray, column: np.ndarray, out: np.ndarray) -> None:
+    """Fill `rows` of out [… × days]: P(has come by the column-th day), from P(longer) by day 1, 2, … [rows × days]."""
+    for i in range(rows.size):
+        row = rows[i]
+        for t in range(column.size):
+            out[row, t] = 1.0 - longer[i, column[t] - 1] if column[t] > 0 else 0.0
 
 
-def come(longer: np.ndarray, mine: np.ndarray, column: np.ndarray, out: np.ndarray) -> None:
-    """Fill the rows `mine` of out [rows × days]: P(has come by the column-th day), from P(longer) by day 1, 2, … of
-    these rows alone."""
-    _come(longer, np.cumsum(mine) - 1, mine, column, out)
-
-
-@kernel("void(float64[:, ::1], float64[:, ::1], float64[:, ::1])", allocates=False)
+@kernel("void(float64[:, ::1], float64[:, :], float64[:, ::1])", allocates=False)
 def _kept(table: np.ndarray, stay: np.ndarray, out: np.ndarray) -> None:
     for i in range(table.shape[0]):
         total, before = 0.0, 0.0
@@ -522,5 +516,5 @@ def _kept(table: np.ndarray, stay: np.ndarray, out: np.ndarray) -> None:
 def kept(table: np.ndarray, stay: np.ndarray) -> np.ndarray:
     """P(by day) [rows × days] of what comes by `table` if it stays until then, which it does by day with `stay`."""
     out = np.empty(table.shape)
-    _kept(np.ascontiguousarray(table, float), np.ascontiguousarray(stay), out)
+    _kept(np.ascontiguousarray(table, float), stay, out)
     return out

@@ -1,5 +1,5 @@
-"""Each supplier's law: the law of all at its pace and spread, mixed over what these may be, then corrected day by day by
-its own counts.
+"""Each supplier's law: the law of all at its pace and spread, mixed over what these may be, then corrected day by day
+by its own counts.
 
 Durations are counted at several possible stretches (expectation and maximisation, Dempster, Laird, Rubin 1977), or the
 laws would hold the doubt about these twice.

@@ -18,6 +18,8 @@ from .fitted import NO_CORRECTION, Fitted
 from .restated import latest
 from .table import lead_time_table
 
+_BLOCK = 512  # open purchases whose laws are worked out at a time
+
 
 @dataclass(frozen=True)
 class LeadTimes(Fitted):
@@ -64,7 +66,7 @@ class LeadTimes(Fitted):
         """
         family, rows = self.family, np.arange(len(self._house))
         last, days = np.full(len(rows), family.level.shape[1] - 1), family.laws.shape[1] - 1
-        ready = 1.0 - self._outlive(np.ones(len(rows), bool), rows, last, self._usual, np.zeros(len(rows)), days)
+        ready = 1.0 - self._outlive(rows, last, self._usual, np.zeros(len(rows)), days)
         if self.closures.any:
             self._lay_out(ready)
         each = np.diff(ready, prepend=0.0, axis=1)
@@ -96,17 +98,15 @@ class LeadTimes(Fitted):
         return self.closures.worked(self._calendar_rows(self.open_rows["supplier_id"]), self.origin, self.horizon + 1)
 
     def _outlive(
-        self, mine: np.ndarray, place: np.ndarray, period: np.ndarray, stated: np.ndarray, age: np.ndarray, days: int
-    ) -> np.ndarray:  # fmt: skip
-        """P(no receipt for so many days more) [rows `mine` × days] given the age reached."""
+        self, place: np.ndarray, period: np.ndarray, stated: np.ndarray, age: np.ndarray, days: int
+    ) -> np.ndarray:
+        """P(no receipt for so many days more) [rows × days] given the age reached."""
         family = self.family
-        if not mine.all():
-            place, period, stated, age = place[mine], period[mine], stated[mine], age[mine]
         house = self._house[place]
         weight, points = combined(family.item[self._item[place]], self._place[place], family.level[house, period])
         pace = np.exp(family.common[period] + family.beta[house] * stated)
         out = np.zeros((len(place), days))
-        hazards.survivals(house, weight, age, pace, np.ascontiguousarray(family.laws), points, out)
+        hazards.survivals(house, weight, age, pace, family.laws, family.longer, points, out)
         return out
 
     @cached_property
@@ -153,27 +153,42 @@ class LeadTimes(Fitted):
         if self.closures.any:
             age = age - self._shut_since(rows, since, age)
         days = self.horizon - int(open_until[0])
-        place = self._placed(rows)
-        waits = self._outlive(~begun, place, self._period(rows), self._stated(rows, place), age, days)
-        one = np.ones(int(begun.sum()))
-        rest, law = np.zeros((len(one), days)), np.zeros(len(one), np.int64)
-        hazards.survivals(law, np.ones((len(one), 1)), age[begun], one, self.rest[None], np.ones(1), rest)
+        place, period = self._placed(rows), self._period(rows)
+        stated = self._stated(rows, place)
         # nothing is received on shut days: what became ready on them comes on the next open one
         column = (open_until[1:] - open_until[0]).astype(np.int64)
         table = np.empty((len(rows), self.horizon))
-        for mine, longer in ((~begun, waits), (begun, rest)):
-            if not self.closures.any:
-                hazards.come(longer, mine, column, table)
-                continue
-            # nor is it ready, while its supplier is shut, any sooner than before
-            last = self.origin + pd.Timedelta(days=int(open_until[0]))
-            worked = self.closures.worked(self._calendar_rows(rows["supplier_id"][mine]), last, days)
-            ready = np.concatenate([np.zeros((len(longer), 1)), 1.0 - longer], axis=1)
-            table[mine] = np.take_along_axis(ready, worked[:, column], axis=1)
+        for some in _blocks(np.flatnonzero(~begun)):
+            longer = self._outlive(place[some], period[some], stated[some], age[some], days)
+            self._received(longer, some, column, table)
+        for some in _blocks(np.flatnonzero(begun)):
+            self._received(self._rest_outlives(age[some], days), some, column, table)
         if self.restated is not None:
             mine, stated = latest(self.restated, rows)
             table[mine] = self.restated.plain_table[stated]
         return table
+
+    def _rest_outlives(self, age: np.ndarray, days: int) -> np.ndarray:
+        """P(no rest for so many days more) [rows × days] given the days since a part came."""
+        one, longer = np.ones(len(age)), np.zeros((len(age), days))
+        law, rest = np.zeros(len(age), np.int64), self.rest[None]
+        hazards.survivals(law, one[:, None], age, one, rest, np.exp(-rest), np.ones(1), longer)
+        return longer
+
+    def _received(self, longer: np.ndarray, some: np.ndarray, column: np.ndarray, table: np.ndarray) -> None:
+        """Fill rows of a table [open × days 1…] from P(longer) of these rows, by the days on which goods are received
+        and suppliers work."""
+        if not self.closures.any:
+            hazards.come(longer, some, column, table)
+            return
+        # nor is it ready, while its supplier is shut, any sooner than before
+        last = self.receiving.last_open(self.origin, 0)[0]
+        worked = self.closures.worked(
+            self._calendar_rows(self.open_rows["supplier_id"].iloc[some]), self.origin + pd.Timedelta(days=int(last)),
+            longer.shape[1],
+        )  # fmt: skip
+        ready = np.concatenate([np.zeros((len(longer), 1)), 1.0 - longer], axis=1)
+        table[some] = np.take_along_axis(ready, worked[:, column], axis=1)
 
     def _shut_since(self, rows: pd.DataFrame, since: pd.Series, days: np.ndarray) -> np.ndarray:
         """On how many of the days from `since` on the supplier was shut [rows]."""
@@ -277,7 +292,7 @@ class LeadTimes(Fitted):
 
     def _cancellable(self, table: np.ndarray) -> np.ndarray:
         """Less what is cancelled before; on one day receipts come first, as in the simulation."""
-        return hazards.kept(table, self.stay)
+        return table if self.cancelling is None else hazards.kept(table, self.stay)
 
     def _open_law(self, table: np.ndarray) -> Law:
         return Law(self.open_rows[["po_line_id"]], table, start=1, origin=self.origin)
@@ -297,3 +312,8 @@ class LeadTimes(Fitted):
         """The output table `lead_times`."""
         law = Law(self.pairs, self.received_laws[: len(self.pairs)])
         return lead_time_table(law, self.purchases, self.origin)
+
+
+def _blocks(rows: np.ndarray) -> list[np.ndarray]:
+    """Rows in parts whose laws stay in the processor's cache."""
+    return np.array_split(rows, -(-len(rows) // _BLOCK)) if len(rows) else []

@@ -71,11 +71,11 @@ class Prepared:
     def of(cls, past: Past, like: Prepared | None = None) -> Prepared:
         """From what `past` knew; with the days on which goods are received, and suppliers shut, of another."""
         config, notes = past.config.lead_time, list[str]()
-        rows = past.purchases.copy()
-        rows["clock_at"] = rows["ordered_at"]
+        rows = past.purchases
+        clock = rows["ordered_at"]
         if config.clock == "confirmed_at":
-            rows["clock_at"] = rows["confirmed_at"].fillna(rows["ordered_at"])
-        rows["supplier_id"] = rows["supplier_id"].astype(TEXT)
+            clock = rows["confirmed_at"].fillna(clock)
+        rows = rows.assign(clock_at=clock, supplier_id=rows["supplier_id"].astype(TEXT))
         if like is None:
             receiving = receiving_days(past, rows["clock_at"].min() if len(rows) else past.day)
             closures = supplier_closures(past, rows, receiving.first, len(receiving.shut))
@@ -185,19 +185,20 @@ def _fit_splits(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Λ of the gap from a part to the rest, chance of a part by pair (its supplier's, shrunk to all), its shares."""
     seen = rows["first_received_at"].notna().to_numpy()
-    came = rows[_EVENTS][seen]
-    share = _first_qty(past, came) / came["qty"].to_numpy()
+    share = _first_qty(past, rows) / rows["qty"].to_numpy()
     # what was taken off the order before is no part that is still to come
-    parts = share < 1 - 1e-9
-    few = came[parts]
+    parts = np.flatnonzero(seen & (share < 1 - 1e-9))
+    few = rows[_EVENTS].iloc[parts]
     once = few["last_received_at"].dt.floor("D") == few["first_received_at"].dt.floor("D")
-    parts[parts] = ~((few["open_qty"] <= 0) & once & ~closed_short(few)).to_numpy()
-    rate = (parts.sum() + 0.5) / (len(came) + 10.0)
-    house, count = coded.codes(rows)[0][seen], len(coded.suppliers)
-    of_house = (np.bincount(house, parts, count) + 20 * rate) / (np.bincount(house, minlength=count) + 20)
-    of_house[np.bincount(house, minlength=count) == 0] = rate
-    shares = np.sort(share[parts]) if parts.any() else np.array([0.5])
-    rest = _law_of_rest(past, came[parts], receiving, closures, edges)
+    open_later = ~((few["open_qty"] <= 0) & once & ~closed_short(few)).to_numpy()
+    parts, few = parts[open_later], few[open_later]
+    house, count = coded.codes(rows)[0], len(coded.suppliers)
+    came = np.bincount(house[seen], minlength=count)
+    rate = (len(parts) + 0.5) / (came.sum() + 10.0)
+    of_house = (np.bincount(house[parts], minlength=count) + 20 * rate) / (came + 20)
+    of_house[came == 0] = rate
+    shares = np.sort(share[parts]) if len(parts) else np.array([0.5])
+    rest = _law_of_rest(past, few, receiving, closures, edges)
     return rest, of_house[coded.pair_house], np.clip(shares, 0.01, 0.99)
 
 
@@ -207,18 +208,17 @@ _EVENTS = [
 ]  # fmt: skip
 
 
-def _first_qty(past: Past, came: pd.DataFrame) -> np.ndarray:
+def _first_qty(past: Past, rows: pd.DataFrame) -> np.ndarray:
     """Units received on the day of each line's first receipt."""
-    qty = came["received_qty"].to_numpy(float).copy()
-    first = came["first_received_at"].dt.floor("D")
-    several = (came["last_received_at"].dt.floor("D") > first).to_numpy()
+    qty = rows["received_qty"].to_numpy(float, copy=True)
+    several = (rows["last_received_at"].dt.floor("D") > rows["first_received_at"].dt.floor("D")).to_numpy(bool)
     if several.any():
-        ids = came["po_line_id"][several]
+        some = rows[["po_line_id", "first_received_at"]][several]
         receipts = past.tables["receipts"]
-        receipts = receipts[receipts["po_line_id"].isin(ids)]
-        on_first = receipts["po_line_id"].map(pd.Series(first[several].to_numpy(), index=ids.array))
-        receipts = receipts[receipts["received_at"].dt.floor("D") == on_first]
-        qty[several] = receipts.groupby("po_line_id")["qty"].sum().reindex(ids.array).to_numpy()
+        receipts = receipts[receipts["po_line_id"].isin(some["po_line_id"])]
+        first = pd.Series(some["first_received_at"].dt.floor("D").to_numpy(), index=some["po_line_id"].array)
+        receipts = receipts[receipts["received_at"].dt.floor("D") == receipts["po_line_id"].map(first)]
+        qty[several] = receipts.groupby("po_line_id")["qty"].sum().reindex(first.index).to_numpy()
     return qty
 
 

@@ -263,3 +263,16 @@ def test_far_out_the_least_likely_law_of_a_mixture_is_all_that_is_left():
     found = -np.log(hazards.mixed(np.array([[1.0 - 1e-25, 1e-25]]), np.stack([quick, slow]))[0])
     assert found[100] == pytest.approx(-np.log(1e-25) + 1.0)
     assert np.diff(found)[100:199] == pytest.approx(0.01)
+
+
+def test_bins_taken_together_tell_nearly_what_single_ones_tell():
+    rng = np.random.default_rng(10)
+    laws = np.cumsum(np.vstack([np.zeros(1), *np.full((400, 1), 0.02)]).T * np.array([[0.8], [1.0], [1.3]]), axis=1)
+    days = np.ceil(rng.exponential(50.0, 2000))
+    low, ended = np.minimum(days - 1, 390.0), days < 390
+    risk, events = counts(low, low + 1, ended, size=400)
+    steps = np.diff(laws, axis=1)
+    plain = events @ np.log(-np.expm1(-steps)).T - (risk - events) @ steps.T
+    found = hazards.log_likelihood(risk[None], events[None], laws)[0]
+    assert found - found[1] == pytest.approx(plain - plain[1], abs=0.05)
+    assert plain[1] == max(plain)

@@ -10,6 +10,7 @@ independent. Sample paths do say so, and sums are theirs.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -39,19 +40,19 @@ _STOP = "the forecast cannot be used"
 
 
 @dataclass(frozen=True)
-class _OnDemand(Law):
+class _OnDemand(Law, ABC):
     """Laws whose tables are computed when they are asked for."""
 
     table: np.ndarray = field(default_factory=lambda: np.zeros((0, 1)))
 
     @property
+    @abstractmethod
     def _reach(self) -> np.ndarray:
         """Values tabulated of each row [rows]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _law(self, row: int, width: int) -> np.ndarray:
         """Cumulative probabilities of 0 … width − 1 steps."""
-        raise NotImplementedError
 
     @property
     def width(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -85,7 +86,7 @@ def by_reach(reach: np.ndarray) -> Iterator[np.ndarray]:
 
 
 @dataclass(frozen=True)
-class Forecast(Law):
+class Forecast(Law, ABC):
     """Demand of every item in every future period, a row each; `total` sums it.
 
     items: keys of the items [n]; starts: first day of each row's period. Made by :func:`forecast_panel`, or brought
@@ -110,9 +111,9 @@ class Forecast(Law):
             raise ValueError(f"periods {first} to {last} do not lie within 1 to {self.horizon}, the periods forecast")
         return self.over(np.full((len(self.items), 1), float(last)), np.ones((len(self.items), 1)), float(first - 1))
 
+    @abstractmethod
     def over(self, periods: np.ndarray, chance: np.ndarray, after: float = 0.0) -> Law:
         """The law of demand summed from `after` on up to `periods`, each with its chance: [n × alternatives]."""
-        raise NotImplementedError
 
     @staticmethod
     def from_quantiles(frame: Any, *, model: str | None = None, unit: float = 1.0) -> Forecast:

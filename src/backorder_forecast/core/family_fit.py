@@ -22,8 +22,8 @@ _TURNS = 4
 _ENOUGH = 30_000  # durations that tell what holds for all houses,
 _HOUSES, _OF_HOUSE = 500, 1_000  # of so many houses at most, so many of each
 _NEXT_TO_NONE = 1e-5  # weights of stretches that no item has
-_LATE = 8  # a house's own law goes by what it was sent in so many last periods, and by a part of what was before:
-_EARLY, _OF_ALL = 200, 200_000  # so many of each, if together they are more than these
+_PLENTY = 300_000  # a house's own law goes by all its durations if there are no more of all houses; if there are,
+_LATE, _EARLY = 8, 200  # by those of so many last periods, and so many of before
 
 
 def fit_family(
@@ -104,9 +104,11 @@ def _fit_given(cases: Cases, found: Family, known: Family, slow: bool, kin: Kin)
         item=np.vstack([found.item[:-1], known.item[-1:]]), place=np.vstack([found.place[:-1], known.place[-1:]]),
         beta=np.full(len(found.beta), known.beta[-1]), level=np.vstack([found.level[:-1], known.level[-1:]]),
     )  # fmt: skip
-    size = np.bincount(cases.house, minlength=len(found.pace))
-    early = _some_of_each(cases, size, max(_EARLY, _OF_ALL // len(size)))
-    many = cases.taken(np.flatnonzero(early | (cases.period >= periods - _LATE)))
+    many = cases
+    if len(cases) > _PLENTY:
+        size = np.bincount(cases.house, minlength=len(found.pace))
+        early = _some_of_each(cases, size, max(_EARLY, _PLENTY // 2 // len(size)))
+        many = cases.taken(np.flatnonzero(early | (cases.period >= periods - _LATE)))
     told = many.stated - found.usual[many.pair]
     found = begin_houses(many, found, edges, kin.house)
     found = _fit_effects(many, found, slow, kin.pair, learn=False)

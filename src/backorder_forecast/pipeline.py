@@ -21,6 +21,7 @@ from .queue import Outcomes, simulate
 from .queue_inputs import QueueInputs
 from .result import Run
 from .service import learn_service
+from .substitutes import substitute_offers
 from .suppliers import supplier_scorecard, supplier_survival
 from .supply import forecast_supply
 
@@ -130,6 +131,7 @@ class _Told:
             self._part("rule_comparison", self.outcomes, comparison_of, why)
         if bought is not None:
             self._expedite(why)
+        self._substitutes()
         if self.outcomes is not None:
             self.state["stock_paths"] = risk.stock_paths(self.outcomes)
         self._notes()
@@ -141,6 +143,12 @@ class _Told:
             days = self.past.config.queue.expedite_days
             both = self.tables["purchase_eta"], self.tables["expedite"]
             self.tables["purchase_eta"] = expedite.with_line_days(*both, days)
+
+    def _substitutes(self) -> None:
+        """What may be sent instead of late lines, where a table says so."""
+        if self.outcomes is not None and len(self.past.tables["substitutes"]):
+            self.tables["substitute_offers"], said = substitute_offers(self.outcomes, self.tables["line_eta"])
+            self.notes += said
 
     def _part(self, name: str, stage: Any, make: Callable[[Any], pd.DataFrame], why: str) -> None:
         if stage is None:

@@ -286,6 +286,27 @@ def test_a_group_leaves_together_and_its_neighbours_do_not_wait():
     assert all((x == y).all() for x, y in zip(alone.tally, plain.tally, strict=True))
 
 
+def test_a_group_in_ratio_leaves_in_equal_shares():
+    tied = {"group_id": "g", "group_rule": "in ratio"}
+    rows = [(x, q, d, tied if x != "w2" else {}) for x, q, d, _ in WAITING]
+    data = company(rows)
+    got = outcomes(data, "first_come", every_day=True)
+    days = dict(zip(got.lines.line_id, leave_days(got.lines, got.tally), strict=True))
+    assert (days["w1"] == days["w3"]).all()
+    assert (days["w2"] < days["w3"]).any()
+    # 6 of the 10 are set aside for the first of the group, nothing for the last: no set, until the purchase comes
+    first = got.next_dates.table.mean(axis=1)[(got.lines.line_id != "w2").to_numpy()]
+    assert first[0] == first[1] > got.ship_dates.table.mean(axis=1)[0]
+    eta = bf.line_eta(got).set_index("line_id")
+    assert eta.loc["w1", "next_p50_date"] < eta.loc["w1", "p50_date"]
+    assert eta.loc["w1", "p50_date"] == eta.loc["w3", "p50_date"]
+    # a line of it that may not leave in pieces lets all leave on one day
+    ways = [[(x, q, d, {**m, "allow_partial": False, "group_rule": rule} if m else m) for x, q, d, m in rows]
+            for rule in ("in ratio", "together")]  # fmt: skip
+    whole, together = (outcomes(company(x), "first_come") for x in ways)
+    assert all((x == y).all() for x, y in zip(whole.tally, together.tally, strict=True))
+
+
 def test_revenue_of_one_price_is_the_largest_first():
     items = pd.DataFrame({"item_id": ["a"], "unit_price": [3.0]})
     a, b = (outcomes(company(history=60, items=items), x) for x in ("revenue", "largest"))

@@ -16,6 +16,7 @@ from .demand import Demand, forecast_demand
 from .errors import UsageError
 from .lead_time import LeadTimes, fit_lead_times
 from .past import Past, rebuild, sku_codes
+from .places import TYING
 from .policy import set_policies
 from .queue import Outcomes, simulate
 from .queue_inputs import QueueInputs
@@ -181,8 +182,11 @@ class _Told:
             f"protected_stock is not looked at where stock is shared (queue.rule = {outcomes.rule!r})": (
                 outcomes.served.sharing and len(self.past.tables["protected_stock"])
             ),
-            "group_rule other than 'independent' and 'together' is not simulated": (
-                ~self.past.lines["group_rule"].dropna().isin(["independent", "together"])
+            "group_rule other than 'independent', 'together' and 'in ratio' is not simulated": (
+                ~self.past.lines["group_rule"].dropna().isin(["independent", *TYING])
+            ).any(),
+            "min_ship_qty of lines that leave in ratio with others is not looked at": (
+                outcomes.lines["in_ratio"] & (outcomes.lines["min_ship_qty"] > 0)
             ).any(),
             f"{stale} stale lines are listed and hold nobody up": stale,
         }

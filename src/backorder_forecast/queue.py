@@ -20,7 +20,7 @@ from .executors import run_partitions
 from .kinds import as_lines, future_kinds, no_kinds, protected_groups
 from .law import Law
 from .past import SKU, sku_codes
-from .places import bundles, placed_at, service_order
+from .places import bundles, in_ratio, placed_at, service_order
 from .policy import Policies, set_policies
 from .rules import NAMES, AnyRule, Rule, first_come, priority, rule_named
 from .service import Service, days_committed, learn_service
@@ -222,7 +222,7 @@ class _Builder:
         waiting = waiting.assign(sku=sku_codes(past, waiting))
         waiting = waiting[known[waiting["sku"].to_numpy()]]
         bundle, self.bundle_ids = bundles(waiting)
-        waiting = waiting.assign(bundle=bundle)
+        waiting = waiting.assign(bundle=bundle, in_ratio=in_ratio(waiting, bundle))
         self._set_components(known, waiting)
         waiting = waiting.assign(component=self.component_of[waiting["sku"]])
         self.groups = protected_groups(past)
@@ -407,11 +407,12 @@ class _Builder:
         out = np.zeros(len(lines), kernel.LINE)
         out["need"] = lines["open_qty"]
         out["wanted"] = -self.past.days_since(lines["place_date"])
-        out["min_ship"] = lines["min_ship_qty"].fillna(0.0)
+        sets = lines["in_ratio"].to_numpy(bool)
+        out["min_ship"] = lines["min_ship_qty"].fillna(0.0).where(~sets, 0.0)
         out["group"] = lines["group"]
         if not self.by_class:
             out["key"] = lines["class"]
-        out["pieces"] = lines["allow_partial"].to_numpy(bool) & (lines["firm_row"].to_numpy() < 0)
+        out["pieces"] = lines["allow_partial"].to_numpy(bool) & (lines["firm_row"].to_numpy() < 0) | sets
         out["order"], out["slot"] = lines["firm_row"], lines["slot"]
         purchases = np.bincount(self.po_place, minlength=len(self.sku_rows))
         width = kernel.FIRST_PURCHASE + purchases[self.place[lines["sku"]]]

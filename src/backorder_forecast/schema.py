@@ -154,7 +154,8 @@ INPUT: dict[str, Table] = dict([
         Column("min_ship_qty", "quantity", "Smallest piece that may be sent or left over.", least=0),
         Column("max_wait_days", "days", "Days after the wanted day that the customer waits, and no longer.", least=0),
         Column("group_id", "text", "Lines that belong together, of one order or of several."),
-        Column("group_rule", "text", "How they do: `independent`, or `together` (all leave on one day)."),
+        Column("group_rule", "text", "How they do: `independent`, `together` (all leave on one day), or `in ratio` "
+               "(at any time the same share of each has left)."),
         Column("unit_price", "money", "What a unit brings."),
         Column("channel", "text", "Where it was sold."),
         _when("paid_at", "When it was paid.", required=False),

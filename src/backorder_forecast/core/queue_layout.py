@@ -70,8 +70,8 @@ LINE = np.dtype(
     [
         ("need", "f8"),
         ("wanted", "i8"),  # the day it joins; ≤ 0: it is waiting already
-        ("pieces", "i8"),  # 1: may leave in pieces
-        ("order", "i8"),  # ship-complete order, numbered by component; -1: none
+        ("pieces", "i8"),  # 1: may leave in pieces; with an order: in ratio with its other lines
+        ("order", "i8"),  # ship-complete order, or group in ratio, numbered by component; -1: none
         ("slot", "i8"),  # row of `tally.own_day`, or -1
         ("peg_from", "i8"),  # first of its counters in `tally.peg`
         ("min_ship", "f8"),  # the smallest piece that may leave, and may be left over; 0: any
@@ -228,6 +228,8 @@ class State(NamedTuple):
     new_units: np.ndarray  # f8 [n, R + 1]: units newly wanted after the risk day before and by this one, all scenarios
     risk_at: np.ndarray  # i8 [H + 2]: the first risk day on or after each
     order_wait: np.ndarray  # i8 [orders]: lines, not cancelled, that are not ready
+    order_share: np.ndarray  # f8 [orders]: of a group in ratio, the share that all its lines have set aside
+    sent: np.ndarray  # f8 [lines]: units that left, or are to leave, in ratio with others
     listed: np.ndarray  # i8 [1]: arrivals listed
     claim: np.ndarray  # CLAIM [lines + L × days]: those who share what is there today
     asked: np.ndarray  # f8 [as many]: their claims, for the user's function
@@ -278,6 +280,8 @@ def new_state(p: Problem, start: int, stop: int) -> State:
         np.zeros((n, p.risk_days.size + 1)),
         np.searchsorted(p.risk_days, np.arange(days)),
         np.zeros(orders, np.int64),
+        np.zeros(orders),
+        np.zeros(lines),
         np.zeros(1, np.int64),
         np.zeros(claims, CLAIM),
         np.zeros(claims),

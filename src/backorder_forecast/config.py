@@ -278,8 +278,8 @@ class LeadTime(Section):
     )
     shared_delays: bool = Field(
         default=True,
-        description="Whether open purchases of one supplier may be late together, as on past days. false: each for "
-        "itself.",
+        description="Whether purchases of one supplier, open ones and those still to be placed, may be late together, "
+        "as open ones were on past days. false: each for itself.",
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ._by_reference import by_reference
 from ._compile import kernel
-from .chance import find_day, uniform
+from .chance import find_day
 from .day_sets import SMALL, clear, mark, marked, next_marked
 from .queue_ahead import next_working_day, run_ahead
 from .queue_demand import (
@@ -61,7 +61,7 @@ from .queue_layout import (
     new_state,
     smallest,
 )  # fmt: skip
-from .queue_orders import order_below, order_quantity, review, visit
+from .queue_orders import lead_draw, order_below, order_quantity, review, visit
 from .queue_serve import allocate
 from .queue_sets import leave_alone, send_sets
 from .queue_shares import allocate_shares
@@ -162,7 +162,7 @@ def _close_sku(p: Problem, s: State, t: Tally, i: int, g: int, line0: int, k: in
             t.line_day[j, p.horizon + 1].first += 1
     t.first_short[g, s.sku[i].first_short] += 1
     today = p.first_ordinal - 1
-    lead = max(1, find_day(p.new_lead[sku.lead_row], uniform(sku.lead_key, k, today)))
+    lead = max(1, find_day(p.new_lead[sku.lead_row], lead_draw(p, g, today, k)))
     lead = p.receive_on[min(lead, p.horizon + 1)]
     short = 0.0
     for r in range(p.risk_days.size):

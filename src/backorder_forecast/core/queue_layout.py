@@ -58,6 +58,8 @@ SKU = np.dtype(
         ("min_order_qty", "f8"),
         ("max_stock", "f8"),
         ("lead_row", "i8"),  # row of `new_lead`
+        ("lead_shared", "i8"),  # row of `lead_common`, where
+        ("lead_alike", "f8"),  # the correlation of its new orders with what else its supplier delivers is more than 0
         ("location", "i8"),  # row of the working-day tables
         ("path", "i8"),  # row of `tally.paths`, or -1
         ("protect_from", "i8"),
@@ -129,6 +131,7 @@ class Problem(NamedTuple):
     po_qty: np.ndarray  # f8 [purchases]
     po_draw: np.ndarray  # PURCHASE_DRAW [purchases, K]
     new_lead: np.ndarray  # f8 [rows, days]: P(goods are ready by day), from day 0 of the order
+    lead_common: np.ndarray  # f8 [suppliers, K]: normal scores of the delay that a supplier's deliveries share
     calendar: np.ndarray  # CALENDAR [locations, H + 2]
     working_days: np.ndarray  # i8 [locations, W]: ascending, ends with H + 1
     receive_on: np.ndarray  # i8 [H + 2]: the first day on or after each on which anything is received
@@ -305,8 +308,8 @@ def smallest() -> tuple[Problem, Tally, State]:
     problem = Problem(
         one(SKU), one(LINE), one("i8", 2), one("f8", 2), one("u8"), one("f8", 2), one("f8", 2), one("f8", 2),
         one("f8", 2), one("f8"), one("f8", 2), one("f8"), one("f8"), one(LINE_DRAW, 2),
-        one("f8"), one(PURCHASE_DRAW, 2), one("f8", 2), one(CALENDAR, 2), one("i8", 2), one("i8"), one(COMPONENT),
-        one("i8"),
+        one("f8"), one(PURCHASE_DRAW, 2), one("f8", 2), one("f8", 2), one(CALENDAR, 2), one("i8", 2), one("i8"),
+        one(COMPONENT), one("i8"),
         one("i8"), 0, 0, one("f8", 2), one("f8", 2), one("f8", 2), one("i8"), one(PROTECT), 0, 1, 1, 0, 1, True,
     )  # fmt: skip
     tally = Tally(

@@ -376,7 +376,7 @@ class Queue(Section):
         "that ship-complete orders tie to theirs. 0: none.",
     )
     substitutes_simulated: Annotated[int, Field(ge=0)] = Field(
-        default=1000,
+        default=500,
         description="Items at locations that are simulated again for the table `substitute_offers` at most: those of "
         "late lines and of what may be sent instead, with all items that ship-complete orders tie to theirs; lines "
         "that wait longest first. 0: none.",

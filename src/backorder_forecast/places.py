@@ -47,7 +47,7 @@ def placed_at(past: Past, lines: pd.DataFrame) -> pd.Series:
         return placed
     changes = past.tables["line_changes"]
     changes = changes[changes["field"].isin(["qty", "requested_date"])]
-    last = lines["line_id"].map(changes.groupby("line_id")["changed_at"].max())
+    last = changes.groupby("line_id")["changed_at"].max().reindex(lines["line_id"].array).set_axis(placed.index)
     return placed.where(last.isna(), last)
 
 

@@ -242,6 +242,20 @@ def test_a_changed_line_keeps_or_loses_its_place():
     assert outcomes(data, "first_come", lose).lines.line_id.tolist() == ["w2", "w3", "w1"]
 
 
+def test_a_changed_priority_or_date_keeps_the_place_and_a_later_date_is_a_later_place():
+    config = bf.Config.merged(QUICK, {"queue": {**QUICK["queue"], "changed_lines": "lose"}})
+
+    def order(field, value):
+        row = {"line_id": ["w1"], "changed_at": [pd.Timestamp("2026-02-25")], "field": [field], "value": [value],
+               "old_value": [None]}  # fmt: skip
+        data = company(line_changes=pd.DataFrame(row), on_hand=0.0)
+        return [outcomes(data, "first_come", x).lines.line_id.tolist() for x in (None, config)]
+
+    assert order("priority", "0") == [["w1", "w2", "w3"]] * 2
+    assert order("requested_date", "2026-02-20") == [["w1", "w2", "w3"], ["w2", "w3", "w1"]]
+    assert order("requested_date", "2026-03-09") == [["w2", "w3", "w1"]] * 2
+
+
 def test_discontinued_items_do_not_come():
     items = pd.DataFrame({"item_id": ["a"], "discontinued_date": [pd.Timestamp("2026-02-24")]})
     nothing = {"items": items, "purchase_lines": pd.DataFrame({"po_line_id": ["p0"], "item_id": "a", "qty": [30.0],
@@ -250,6 +264,25 @@ def test_discontinued_items_do_not_come():
         eta = bf.line_eta(outcomes(company(**nothing), rule)).set_index("line_id")
         assert eta.loc["w3", "ship_prob"] == 0, rule
         assert eta.loc["w3", "status"] == "no_supply"
+        assert eta.loc["w3", "supply_state"] == "none"
+        assert eta.loc["w3", ["p10_date", "p50_date", "p90_date"]].isna().all()
+
+
+def test_a_discontinued_item_still_comes_with_what_is_on_order_and_until_its_day():
+    def told(day, **tables):
+        items = pd.DataFrame({"item_id": ["a"], "discontinued_date": [pd.Timestamp(day)]})
+        found = outcomes(company(items=items, **tables), "first_come")
+        return bf.line_eta(found).set_index("line_id"), bf.reorder_points(found)
+
+    eta, points = told("2026-02-24")  # 10 in stock and 15 on order serve the first two, and 13 of the last 20
+    assert eta.loc["w2", "ship_prob"] > 0.9
+    assert eta.loc["w3", "ship_prob"] == 0
+    assert eta.loc["w3", "unplaced_prob"] == 0
+    assert eta.loc["w3", "next_p50_date"] > pd.Timestamp(DAY)
+    assert (points["suggested_order_qty"] == 0).all()
+    eta, points = told("2026-04-30")  # until then it is ordered
+    assert eta.loc["w3", "unplaced_prob"] > 0.9
+    assert (points["suggested_order_qty"] > 0).all()
 
 
 def test_stock_protected_for_a_class_of_customers():
@@ -284,6 +317,27 @@ def test_a_group_leaves_together_and_its_neighbours_do_not_wait():
     alone = outcomes(company(loose, on_hand=0.0), "first_come")
     plain = outcomes(company(on_hand=0.0), "first_come")
     assert all((x == y).all() for x, y in zip(alone.tally, plain.tally, strict=True))
+
+
+def test_a_group_in_ratio_leaves_in_equal_shares():
+    tied = {"group_id": "g", "group_rule": "in ratio"}
+    rows = [(x, q, d, tied if x != "w2" else {}) for x, q, d, _ in WAITING]
+    data = company(rows)
+    got = outcomes(data, "first_come", every_day=True)
+    days = dict(zip(got.lines.line_id, leave_days(got.lines, got.tally), strict=True))
+    assert (days["w1"] == days["w3"]).all()
+    assert (days["w2"] < days["w3"]).any()
+    # 6 of the 10 are set aside for the first of the group, nothing for the last: no set, until the purchase comes
+    first = got.next_dates.table.mean(axis=1)[(got.lines.line_id != "w2").to_numpy()]
+    assert first[0] == first[1] > got.ship_dates.table.mean(axis=1)[0]
+    eta = bf.line_eta(got).set_index("line_id")
+    assert eta.loc["w1", "next_p50_date"] < eta.loc["w1", "p50_date"]
+    assert eta.loc["w1", "p50_date"] == eta.loc["w3", "p50_date"]
+    # a line of it that may not leave in pieces lets all leave on one day
+    ways = [[(x, q, d, {**m, "allow_partial": False, "group_rule": rule} if m else m) for x, q, d, m in rows]
+            for rule in ("in ratio", "together")]  # fmt: skip
+    whole, together = (outcomes(company(x), "first_come") for x in ways)
+    assert all((x == y).all() for x, y in zip(whole.tally, together.tally, strict=True))
 
 
 def test_revenue_of_one_price_is_the_largest_first():

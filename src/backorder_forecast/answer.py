@@ -36,6 +36,10 @@ ETA_COLUMNS = [
     "first_promised_date", "on_time_prob", "promise_state", "supply_state", "late_reason",
     "pegged_po_line_id", "pegged_prob", "suggested_promise_date",
 ]  # fmt: skip
+OFFER_COLUMNS = [
+    "substitute_item_id", "qty", "p10_date", "p50_date", "p90_date", "ship_prob", "on_time_prob", "days_sooner",
+    "days_sooner_error", "others_later", "others_later_days", "is_best",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,6 +55,7 @@ class Answer:
     frame: pd.DataFrame
     events: pd.DataFrame
     order: dict[str, Any] | None = None  # the row of order_eta, for an order that waits
+    offers: pd.DataFrame | None = None  # rows of substitute_offers, where there are any
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values (dates as ISO text, None for what is not known), ready for JSON."""
@@ -58,10 +63,13 @@ class Answer:
         if self.order is not None:
             found["order"] = self.order
         events = dict(list(self.events.groupby("line_id", sort=False)))
+        offers = {} if self.offers is None else dict(list(self.offers.groupby("line_id", sort=False)))
         lines = records(self.frame)
         for line in lines:
             own = events.get(line["line_id"])
             line["events"] = [] if own is None else records(own[["date", "what", "qty"]])
+            if line["line_id"] in offers:
+                line["substitutes"] = records(offers[line["line_id"]][OFFER_COLUMNS])
         return {**found, "lines": lines}
 
     def __str__(self) -> str:
@@ -98,7 +106,9 @@ def answer(
         raise UsageError(_not_found(lines, asked, wanted, run.as_of))
     frame = _with_eta(found.reindex(columns=LINE_COLUMNS), run)
     order = _order_row(run, wanted) if asked == "order" else None
-    return Answer(run.as_of, asked, wanted, frame, _events(run, frame["line_id"]), order)
+    offers = run.tables.get("substitute_offers")
+    mine = None if offers is None else offers[offers["line_id"].isin(frame["line_id"])]
+    return Answer(run.as_of, asked, wanted, frame, _events(run, frame["line_id"]), order, mine)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -246,7 +256,18 @@ def _future_text(line: dict[str, Any], as_of: pd.Timestamp) -> list[str]:
     told = [f"{_qty(line['open_qty'])} still open; {_dates(line)}", _promise(line, as_of), waits_for(line)]
     if (line["cancel_prob"] or 0) >= 0.05:
         told.append(f"chance that the customer cancels first: {_percent(line['cancel_prob'])}")
+    told += [_instead(offer) for offer in line.get("substitutes", [])]
     return [f"      {text}" for text in told if text]
+
+
+def _instead(offer: dict[str, Any]) -> str:
+    """What may be sent instead, in words."""
+    what = f"may be sent instead: {_qty(offer['qty'])} of {offer['substitute_item_id']}; {_dates(offer)}"
+    days = offer["days_sooner"]
+    what += f"; {abs(days):.1f} days {'sooner' if days >= 0 else 'later'} on average"
+    if offer["others_later_days"] >= 0.05:
+        what += f", others wait {offer['others_later_days']:.1f} days more in all"
+    return what + ("; best" if offer["is_best"] else "")
 
 
 def _dates(line: dict[str, Any]) -> str:

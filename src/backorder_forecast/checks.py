@@ -387,6 +387,30 @@ def ids(sheets: Sheets, ledger: Ledger) -> None:
             _warn_of_alike(name, pc.unique(pa.concat_arrays(known.values())), ledger)
         if name == "item_id":
             _warn_of_unknown_items(known, ledger)
+            _warn_of_unknown_substitutes(sheets, known, ledger)
+
+
+def substitutes(sheets: Sheets, ledger: Ledger) -> None:
+    """Set rows aside in which an item would replace itself."""
+    sheet = sheets.get("substitutes")
+    if sheet is None:
+        return
+    same = (sheet.columns["item_id"] == sheet.columns["substitute_item_id"]).to_numpy(bool) & sheet.keep
+    remedy = "name another item, or leave the row out"
+    ledger.reject(sheet, same, "substitute_item_id", "is another item", remedy, None)
+
+
+def _warn_of_unknown_substitutes(sheets: Sheets, known: Mapping[str, pa.Array], ledger: Ledger) -> None:
+    elsewhere = [ids for table, ids in known.items() if table != "substitutes"]
+    if "substitutes" not in known or not elsewhere:
+        return
+    instead = distinct(sheets["substitutes"].kept("substitute_item_id"))
+    named = pc.unique(pa.concat_arrays([known["substitutes"], instead]))
+    unknown = pc.filter(named, pc.invert(pc.is_in(named, value_set=pa.concat_arrays(elsewhere))))
+    if len(unknown):
+        examples = ", ".join(sorted(unknown.to_pylist())[:5])
+        ledger.warn(f"substitutes: {len(unknown):,} of {len(named):,} items are in no other table (e.g. {examples}); "
+                    "nothing can be said of them")  # fmt: skip
 
 
 def _warn_of_alike(name: str, known: pa.Array, ledger: Ledger) -> None:

@@ -278,8 +278,8 @@ class LeadTime(Section):
     )
     shared_delays: bool = Field(
         default=True,
-        description="Whether open purchases of one supplier may be late together, as on past days. false: each for "
-        "itself.",
+        description="Whether purchases of one supplier, open ones and those still to be placed, may be late together, "
+        "as open ones were on past days. false: each for itself.",
     )
 
 
@@ -374,6 +374,12 @@ class Queue(Section):
         description="Items at locations that are simulated again for that table at most: where curves of need and "
         "supply say only about what a purchase saves, those that seem to save most are simulated again, with all items "
         "that ship-complete orders tie to theirs. 0: none.",
+    )
+    substitutes_simulated: Annotated[int, Field(ge=0)] = Field(
+        default=500,
+        description="Items at locations that are simulated again for the table `substitute_offers` at most: those of "
+        "late lines and of what may be sent instead, with all items that ship-complete orders tie to theirs; lines "
+        "that wait longest first. 0: none.",
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,20 @@ _LEVELS = np.array([0.1, 0.5, 0.9])
 _KEPT = 256  # components that are held ready
 _STATES = ("ready", "due", "overdue", "planned", "none")
 _ASKED = ("item_id", "location_id", "qty", "priority", "date", "allow_partial", "line_id")
+
+
+class NewOrder(NamedTuple):
+    """An order that comes in tomorrow: the place of its SKU in the problem, what it asks for, its class or key, and how
+    many of the lines that wait for the SKU stand before it."""
+
+    place: int
+    qty: float
+    priority: int
+    wanted: int
+    pieces: bool
+    key: float
+    ahead: int
+    waiting: int
 
 
 class OrderDesk:
@@ -95,29 +109,47 @@ class OrderDesk:
 
     def dated(self, sku: int, qty: float, priority: int, wanted: int, pieces: bool) -> tuple[np.ndarray, np.ndarray]:
         """Days on which the line leaves [scenarios], and how often it waits for each of the SKU's supplies."""
+        order = self.order(sku, qty, priority, wanted, pieces)
+        from_stock = self.from_stock(order)
+        if from_stock is not None:
+            return from_stock
+        more, at = self.joined(order, self.prepared(self.found.component(order.place)))
+        return read_line(more, components.simulated(more), at)
+
+    def order(self, sku: int, qty: float, priority: int, wanted: int, pieces: bool) -> NewOrder:
+        """An order that comes in tomorrow, with its turn among those that wait."""
         place = self.place_of[sku]
-        p, row = self.problem, self.problem.sku[place]
+        row = self.problem.sku[place]
         key = self.key(priority, wanted, qty, sku)
         mine = slice(row["line_from"], row["line_to"])
         same = self.line_class[mine] == key
         before = (self.line_class[mine] < key) | (same & (self.committed[mine] | (self.place_day[mine] <= wanted)))
-        ahead = int(before.sum())  # those before it lie together: lines are sorted by this
+        # those before it lie together: lines are sorted by this
+        return NewOrder(place, qty, priority, wanted, pieces, key, int(before.sum()), before.size)
+
+    def from_stock(self, order: NewOrder) -> tuple[np.ndarray, np.ndarray] | None:
+        """What `dated` says of a line that stock covers whoever comes; None where it does not."""
+        p, row = self.problem, self.problem.sku[order.place]
+        if not self._in_stock(order.place, order.key, order.qty, order.wanted, order.ahead):
+            return None
+        nexts, opens = p.calendar["next"][row["location"]], p.working_days[row["location"]]
+        peg = np.zeros(FIRST_PURCHASE + row["po_to"] - row["po_from"], np.int64)
+        peg[STOCK] = p.scenarios
         handling = self.handling(int(row["location"]))
-        if self._in_stock(place, key, qty, wanted, ahead):
-            nexts, opens = p.calendar["next"][row["location"]], p.working_days[row["location"]]
-            peg = np.zeros(FIRST_PURCHASE + row["po_to"] - row["po_from"], np.int64)
-            peg[STOCK] = p.scenarios
-            return opens[np.minimum(nexts[wanted] + handling[0], opens.size - 1)], peg
+        return opens[np.minimum(nexts[order.wanted] + handling[0], opens.size - 1)], peg
+
+    def joined(self, order: NewOrder, own: Problem) -> tuple[Problem, int]:
+        """The problem of its component (own) with the line, and where the line is."""
+        p, row = self.problem, self.problem.sku[order.place]
         line, draw = np.zeros(1, LINE), np.zeros((1, p.scenarios), LINE_DRAW)
-        line["need"], line["wanted"], line["pieces"], line["order"] = qty, wanted, pieces, -1
-        line["key"] = 0.0 if p.rule == BY_CLASS else key
-        draw["cancel"], draw["handling"] = self.patience(wanted, priority), handling
-        c = self.found.component(place)
-        own, g0 = self.prepared(c), int(p.component["sku"][c])
-        at = int(own.sku["line_from"][place - g0]) + ahead
-        above = self.classes > key if p.rule == BY_CLASS else np.zeros(len(self.classes), bool)
-        more = components.with_line(own, place - g0, at, line, draw, above)
-        return _read(more, components.simulated(more), at)
+        line["need"], line["wanted"], line["pieces"], line["order"] = order.qty, order.wanted, order.pieces, -1
+        line["key"] = 0.0 if p.rule == BY_CLASS else order.key
+        draw["cancel"] = self.patience(order.wanted, order.priority)
+        draw["handling"] = self.handling(int(row["location"]))
+        g = order.place - int(p.component["sku"][self.found.component(order.place)])
+        at = int(own.sku["line_from"][g]) + order.ahead
+        above = self.classes > order.key if p.rule == BY_CLASS else np.zeros(len(self.classes), bool)
+        return components.with_line(own, g, at, line, draw, above), at
 
     def _in_stock(self, place: int, key: float, qty: float, wanted: int, ahead: int) -> bool:
         """Whether stock covers the line as soon as it is wanted, whoever comes: nothing to come stands before it."""
@@ -129,7 +161,8 @@ class OrderDesk:
         return bool(row["free"] - needed >= qty)
 
 
-def _read(p: Problem, tally: Tally, at: int) -> tuple[np.ndarray, np.ndarray]:
+def read_line(p: Problem, tally: Tally, at: int) -> tuple[np.ndarray, np.ndarray]:
+    """Days on which a line leaves [scenarios], and how often it waits for each of its SKU's supplies."""
     own = components.departures(p.line["slot"][at : at + 1], p.line["order"][at : at + 1], tally)
     g = int(np.searchsorted(p.sku["line_to"], at, side="right"))
     begin = p.line["peg_from"][at]
@@ -208,19 +241,29 @@ def _answer(desk: OrderDesk, run: Run, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _told(desk: OrderDesk, row: dict[str, Any], days: np.ndarray, peg: np.ndarray, bought: slice) -> dict[str, Any]:
-    p, past = desk.problem, desk.past
-    cdf = np.cumsum(np.bincount(days, minlength=p.horizon + 2)[: p.horizon + 1]) / p.scenarios
-    at = np.searchsorted(cdf, _LEVELS - 1e-12)
-    origin = past.day.to_datetime64().astype("datetime64[D]")
-    dates = np.where(at <= p.horizon, origin + at, np.datetime64("NaT"))
-    overdue, share = desk.overdue[bought], peg[FIRST_PURCHASE:]
-    chance = np.array([peg[STOCK], share[~overdue].sum(), share[overdue].sum(), peg[PLANNED], peg[NONE]])
-    best = int(share.argmax()) if share.size and share.max() > 0 else -1
-    skus = past.skus
+    skus = desk.past.skus
     return {
         "item_id": skus["item_id"].array[row["sku"]], "location_id": skus["location_id"].array[row["sku"]],
         "qty": row["qty"], "priority": row["priority"], "date": row["date"], "line_id": row["line_id"],
-        "p10_date": dates[0], "p50_date": dates[1], "p90_date": dates[2], "ship_prob": cdf[-1],
+        **dates_of(desk, days), **supply_of(desk, peg, bought),
+    }  # fmt: skip
+
+
+def dates_of(desk: OrderDesk, days: np.ndarray) -> dict[str, Any]:
+    """Quantiles of the day on which a line leaves [scenarios], and the chance that it does within the horizon."""
+    p, origin = desk.problem, desk.past.day.to_datetime64().astype("datetime64[D]")
+    cdf = np.cumsum(np.bincount(days, minlength=p.horizon + 2)[: p.horizon + 1]) / p.scenarios
+    at = np.searchsorted(cdf, _LEVELS - 1e-12)
+    dates = np.where(at <= p.horizon, origin + at, np.datetime64("NaT"))
+    return {"p10_date": dates[0], "p50_date": dates[1], "p90_date": dates[2], "ship_prob": cdf[-1]}
+
+
+def supply_of(desk: OrderDesk, peg: np.ndarray, bought: slice) -> dict[str, Any]:
+    """What a line waits for, by the shares of scenarios in which each supply completes it."""
+    overdue, share = desk.overdue[bought], peg[FIRST_PURCHASE:]
+    chance = np.array([peg[STOCK], share[~overdue].sum(), share[overdue].sum(), peg[PLANNED], peg[NONE]])
+    best = int(share.argmax()) if share.size and share.max() > 0 else -1
+    return {
         "unplaced_prob": peg[PLANNED], "supply_state": _STATES[int(chance.argmax())],
         "pegged_po_line_id": desk.found.purchases["po_line_id"].array[bought.start + best] if best >= 0 else None,
         "pegged_prob": share[best] if best >= 0 else np.nan,
@@ -235,7 +278,7 @@ def _recomputed(desk: OrderDesk, row: dict[str, Any]) -> tuple[np.ndarray, np.nd
     c = found.component(found.place(row["sku"]))
     own = components.one_component(found.problem, c)
     first = int(found.problem.sku["line_from"][found.problem.component["sku"][c]])
-    return _read(own, components.simulated(own), line - first)
+    return read_line(own, components.simulated(own), line - first)
 
 
 def with_line(inputs: QueueInputs, row: dict[str, Any], line_id: str) -> QueueInputs:

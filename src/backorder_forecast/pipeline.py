@@ -16,11 +16,13 @@ from .demand import Demand, forecast_demand
 from .errors import UsageError
 from .lead_time import LeadTimes, fit_lead_times
 from .past import Past, rebuild, sku_codes
+from .places import TYING
 from .policy import set_policies
 from .queue import Outcomes, simulate
 from .queue_inputs import QueueInputs
 from .result import Run
 from .service import learn_service
+from .substitutes import substitute_offers
 from .suppliers import supplier_scorecard, supplier_survival
 from .supply import forecast_supply
 
@@ -130,6 +132,7 @@ class _Told:
             self._part("rule_comparison", self.outcomes, comparison_of, why)
         if bought is not None:
             self._expedite(why)
+        self._substitutes()
         if self.outcomes is not None:
             self.state["stock_paths"] = risk.stock_paths(self.outcomes)
         self._notes()
@@ -141,6 +144,12 @@ class _Told:
             days = self.past.config.queue.expedite_days
             both = self.tables["purchase_eta"], self.tables["expedite"]
             self.tables["purchase_eta"] = expedite.with_line_days(*both, days)
+
+    def _substitutes(self) -> None:
+        """What may be sent instead of late lines, where a table says so."""
+        if self.outcomes is not None and len(self.past.tables["substitutes"]):
+            self.tables["substitute_offers"], said = substitute_offers(self.outcomes, self.tables["line_eta"])
+            self.notes += said
 
     def _part(self, name: str, stage: Any, make: Callable[[Any], pd.DataFrame], why: str) -> None:
         if stage is None:
@@ -173,8 +182,11 @@ class _Told:
             f"protected_stock is not looked at where stock is shared (queue.rule = {outcomes.rule!r})": (
                 outcomes.served.sharing and len(self.past.tables["protected_stock"])
             ),
-            "group_rule other than 'independent' and 'together' is not simulated": (
-                ~self.past.lines["group_rule"].dropna().isin(["independent", "together"])
+            "group_rule other than 'independent', 'together' and 'in ratio' is not simulated": (
+                ~self.past.lines["group_rule"].dropna().isin(["independent", *TYING])
+            ).any(),
+            "min_ship_qty of lines that leave in ratio with others is not looked at": (
+                outcomes.lines["in_ratio"] & (outcomes.lines["min_ship_qty"] > 0)
             ).any(),
             f"{stale} stale lines are listed and hold nobody up": stale,
         }

@@ -13,6 +13,8 @@ from scipy.sparse.csgraph import connected_components
 if TYPE_CHECKING:
     from .past import Past
 
+TYING = ("together", "in ratio")  # values of `group_rule` by which lines wait for each other
+
 
 def natural_key(text: str) -> str:
     """A key that sorts runs of digits as numbers.
@@ -45,15 +47,15 @@ def placed_at(past: Past, lines: pd.DataFrame) -> pd.Series:
         return placed
     changes = past.tables["line_changes"]
     changes = changes[changes["field"].isin(["qty", "requested_date"])]
-    last = lines["line_id"].map(changes.groupby("line_id")["changed_at"].max())
+    last = changes.groupby("line_id")["changed_at"].max().reindex(lines["line_id"].array).set_axis(placed.index)
     return placed.where(last.isna(), last)
 
 
 def bundles(lines: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Which lines leave on one day: a number for each, -1 for those by themselves; and a text for each number.
+    """Which lines leave with each other: a number for each, -1 for those by themselves; and a text for each number.
 
-    Those of a ship-complete order, and those of a group whose rule is `together`; what an order and a group share ties
-    them all. The text is the first order_id.
+    Those of a ship-complete order, and those of a group whose rule is `together` or `in ratio`; what an order and a
+    group share ties them all. The text is the first order_id.
 
     >>> lines = pd.DataFrame({"order_id": list("aabbc"), "ship_complete": [True] * 4 + [False],
     ...                       "group_id": [None, "g", None, None, "g"], "group_rule": "together"})
@@ -62,7 +64,7 @@ def bundles(lines: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """
     n = len(lines)
     order, orders = pd.factorize(lines["order_id"])
-    group, groups = pd.factorize(lines["group_id"].where(lines["group_rule"] == "together"))
+    group, groups = pd.factorize(lines["group_id"].where(lines["group_rule"].isin(TYING)))
     complete = lines["ship_complete"].to_numpy(bool) & (np.bincount(order, minlength=1)[order] > 1)
     mates = group >= 0
     row = np.concatenate([np.flatnonzero(complete), np.flatnonzero(mates)])
@@ -74,3 +76,20 @@ def bundles(lines: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     found = pd.DataFrame({"label": label, "order_id": lines["order_id"].to_numpy(object)})[tied]
     first = found.groupby("label")["order_id"].min().sort_values(kind="stable")
     return np.where(tied, pd.Index(first.index).get_indexer(pd.Index(label)), -1), first.to_numpy(object)
+
+
+def in_ratio(lines: pd.DataFrame, bundle: np.ndarray) -> np.ndarray:
+    """Which lines leave in equal shares with the others of their bundle: nothing ties any of these in another way.
+
+    A line that leaves only whole, or on one day with others, lets all of them leave only on one day.
+
+    >>> lines = pd.DataFrame({"order_id": list("abab"), "ship_complete": False, "group_id": list("gghh"),
+    ...                       "group_rule": "in ratio", "allow_partial": [True, True, True, False]})
+    >>> in_ratio(lines, bundles(lines)[0]).tolist()
+    [True, True, False, False]
+    """
+    several = lines.groupby("order_id")["order_id"].transform("size") > 1
+    whole = (lines["ship_complete"] & several) | ~lines["allow_partial"] | (lines["group_rule"] != "in ratio")
+    spoiled = np.bincount(bundle[bundle >= 0], whole[bundle >= 0], max(int(bundle.max(initial=-1)), 0) + 1) > 0
+    found: np.ndarray = (bundle >= 0) & ~spoiled[np.maximum(bundle, 0)]
+    return found

@@ -20,7 +20,7 @@ from .executors import run_partitions
 from .kinds import as_lines, future_kinds, no_kinds, protected_groups
 from .law import Law
 from .past import SKU, sku_codes
-from .places import bundles, placed_at, service_order
+from .places import bundles, in_ratio, placed_at, service_order
 from .policy import Policies, set_policies
 from .rules import NAMES, AnyRule, Rule, first_come, priority, rule_named
 from .service import Service, days_committed, learn_service
@@ -222,7 +222,7 @@ class _Builder:
         waiting = waiting.assign(sku=sku_codes(past, waiting))
         waiting = waiting[known[waiting["sku"].to_numpy()]]
         bundle, self.bundle_ids = bundles(waiting)
-        waiting = waiting.assign(bundle=bundle)
+        waiting = waiting.assign(bundle=bundle, in_ratio=in_ratio(waiting, bundle))
         self._set_components(known, waiting)
         waiting = waiting.assign(component=self.component_of[waiting["sku"]])
         self.groups = protected_groups(past)
@@ -329,6 +329,7 @@ class _Builder:
             np.ascontiguousarray(demand.size_value), np.ascontiguousarray(demand.size_cum),
             self._line_draws(), self.supply.purchases["open_qty"].to_numpy(float)[self.po_rows].copy(),
             np.ascontiguousarray(self.supply.draws(self.scenarios, self.seed)[self.po_rows]), self._new_lead(),
+            self.shared_delays[2],
             calendar, working_days, self._receive_on(), component,
             np.bincount(self.lines["firm_row"][self.lines["firm_row"] >= 0], minlength=len(self.firm_component)),
             self._risk_days(), kernel.BY_CLASS if self.by_class else self.rule.engine, self.rule.address,
@@ -397,6 +398,7 @@ class _Builder:
         out["order_qty"] = np.where(out["order_qty"] > 0, out["order_qty"], 1.0)
         out["review_days"], out["review_phase"] = policy["review_days"].clip(lower=1), policy["review_phase"]
         out["lead_row"] = policy["lead_row"]
+        out["lead_shared"], out["lead_alike"] = self.shared_delays[0][rows], self.shared_delays[1][rows]
         place = pd.Index(self.service.locations).get_indexer(past.skus["location_id"].iloc[rows])
         out["location"], out["path"] = place, -1
         out["path"][self.place[self.path_skus]] = np.arange(len(self.path_skus))
@@ -407,11 +409,12 @@ class _Builder:
         out = np.zeros(len(lines), kernel.LINE)
         out["need"] = lines["open_qty"]
         out["wanted"] = -self.past.days_since(lines["place_date"])
-        out["min_ship"] = lines["min_ship_qty"].fillna(0.0)
+        sets = lines["in_ratio"].to_numpy(bool)
+        out["min_ship"] = lines["min_ship_qty"].fillna(0.0).where(~sets, 0.0)
         out["group"] = lines["group"]
         if not self.by_class:
             out["key"] = lines["class"]
-        out["pieces"] = lines["allow_partial"].to_numpy(bool) & (lines["firm_row"].to_numpy() < 0)
+        out["pieces"] = lines["allow_partial"].to_numpy(bool) & (lines["firm_row"].to_numpy() < 0) | sets
         out["order"], out["slot"] = lines["firm_row"], lines["slot"]
         purchases = np.bincount(self.po_place, minlength=len(self.sku_rows))
         width = kernel.FIRST_PURCHASE + purchases[self.place[lines["sku"]]]
@@ -455,6 +458,11 @@ class _Builder:
         if len(self.supply.lead_times.purchases):
             return np.ascontiguousarray(self.supply.lead_times.laws)
         return np.ascontiguousarray(_stated_lead_laws(self.past, self.policies))
+
+    @cached_property
+    def shared_delays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What new orders share with open purchases, see :meth:`Supply.shared_delays`."""
+        return self.supply.shared_delays(self.policies.frame, self.scenarios, self.seed)
 
     def _receive_on(self) -> np.ndarray:
         """The day 0…H + 1 on which goods ready by each day are received."""

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from .what_if import WhatIf
 
 LATER = {"notices", "promises_to_state", "messages"}
+ON_DEMAND = {
+    "rule_comparison": "queue.compare names no rules",
+    "substitute_offers": "there is no substitutes table",
+    "changes": "it was compared with no earlier run",
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -194,6 +199,8 @@ class Run:
             return f": {self.missing[name]}"
         if name in LATER:
             return ": this version does not make it yet"
+        if name in ON_DEMAND:
+            return f": {ON_DEMAND[name]}"
         return did_you_mean(name, [*self.tables, *self.missing])
 
     def __repr__(self) -> str:

@@ -154,7 +154,8 @@ INPUT: dict[str, Table] = dict([
         Column("min_ship_qty", "quantity", "Smallest piece that may be sent or left over.", least=0),
         Column("max_wait_days", "days", "Days after the wanted day that the customer waits, and no longer.", least=0),
         Column("group_id", "text", "Lines that belong together, of one order or of several."),
-        Column("group_rule", "text", "How they do: `independent`, or `together` (all leave on one day)."),
+        Column("group_rule", "text", "How they do: `independent`, `together` (all leave on one day), or `in ratio` "
+               "(at any time the same share of each has left)."),
         Column("unit_price", "money", "What a unit brings."),
         Column("channel", "text", "Where it was sold."),
         _when("paid_at", "When it was paid.", required=False),
@@ -414,6 +415,34 @@ OUTPUT: dict[str, Table] = dict([
         _out("date_basis", "text", "Whether its dates are counted over scenarios or the exact law; empty: no dates.",
              allowed=("scenarios", "exact")),
         _out("suggested_promise_date", "date", "Date to state.", required=False, later=True),
+    ),
+    _output(
+        "substitute_offers", "What may be sent instead of late lines, if their customers took it; see docs/queue.md. Where "
+        "there is a table `substitutes`.",
+        ("line_id", "substitute_item_id"),
+        _id("line_id", "The line: backordered and not in stock, or more likely to miss its date than not."),
+        _id("order_id", "The order."), _out("customer_id", "text", "Who ordered."), *_SKU,
+        _out("open_qty", "quantity", "Still open.", positive=True), _id("substitute_item_id", "What may be sent instead."),
+        _out("rank", "number", "As stated; smaller is preferred."), _out("ratio", "number", "Units of it for one unit."),
+        _out("qty", "quantity", "Of it for all that is open.", positive=True),
+        *_dates("all of it leaves, ordered now in place of the line, with what the line must leave with"),
+        _out("ship_prob", "prob", "Chance that it leaves within the horizon."),
+        _out("on_time_prob", "prob", "Chance that it leaves by the date in force of the line; empty: none."),
+        _out("unplaced_prob", "prob", "Chance that it waits for supply that nobody has ordered yet."),
+        _out("supply_state", "text", "Of what it most probably waits for.", allowed=_STATES),
+        _out("pegged_po_line_id", "text", "Open purchase line that it most probably waits for."),
+        _out("pegged_prob", "prob", "How probably."),
+        _out("days_sooner", "days", "Days sooner than the line, scenario by scenario; beyond the horizon counts as one day "
+             "more."),
+        _out("days_sooner_error", "days", "Its standard error.", least=0),
+        _out("others_later", "number", "Other waiting lines that leave later for it; mean of the scenarios.", least=0),
+        *(column for which in ("later", "sooner") for column in (
+            _out(f"others_{which}_days", "days", f"Days {which} of other waiting lines, of both items and what leaves with "
+                 "them, all together.", least=0),
+            _out(f"others_{which}_days_error", "days", "Its standard error.", least=0),
+        )),
+        _out("is_best", "flag", "The first of the line's, by rank and then date, that leaves sooner by more than two "
+             "standard errors."),
     ),
     _output(
         "order_eta", "When the whole open rest of an order has left.", ("order_id",),

@@ -11,11 +11,14 @@ import pandas as pd
 
 from .core.chance import sample_days, sample_days_together, sample_ends
 from .core.queue_kernel import PURCHASE_DRAW
+from .core.queue_orders import common_scores
 from .lead_time import LeadTimes
 from .streams import keys
 
 if TYPE_CHECKING:
     from .past import Past
+
+SUPPLIER_DELAY = "supplier delay"  # the stream of what a supplier's deliveries have in common
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,24 @@ class Supply:
                 out[rows] = _draws(fitted, scenarios, seed)
         return self._changed(out, seed)
 
+    def shared_delays(
+        self, policies: pd.DataFrame, scenarios: int, seed: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+        """The delay that new orders share with open purchases of the same supplier.
+
+        policies: supplier_id, lead_row. Returns the row of the scores of each, the correlation of draws of one supplier
+        as learned from open purchases (0: none), and scores [suppliers × scenarios].
+        """
+        fitted = [kind for kind, _ in self.lead_times.kinds]
+        alike = np.array([kind.alike for kind in fitted])
+        if not alike.any():
+            return np.zeros(len(policies), np.int64), np.zeros(len(policies)), np.zeros((0, scenarios))
+        of_kind = np.searchsorted(np.cumsum([len(kind.laws) for kind in fitted]), policies["lead_row"], side="right")
+        row, suppliers = pd.factorize(policies["supplier_id"].astype(object).fillna(""))
+        scores = np.zeros((len(suppliers), scenarios))
+        common_scores(keys(seed, SUPPLIER_DELAY, suppliers), scores)
+        return row, alike[np.minimum(of_kind, len(alike) - 1)], scores
+
     def _changed(self, drawn: np.ndarray, seed: int) -> np.ndarray:
         """The receipts with what is otherwise."""
         never = self.lead_times.horizon + 1
@@ -109,7 +130,7 @@ def _first(fitted: LeadTimes, key: np.ndarray, scenarios: int, seed: int) -> np.
     if fitted.alike <= 0.0:
         return _sampled(fitted.next_table, key, 0, scenarios)
     out = np.zeros((len(key), scenarios), np.int16)
-    shared = keys(seed, "supplier delay", fitted.open_rows["supplier_id"])
+    shared = keys(seed, SUPPLIER_DELAY, fitted.open_rows["supplier_id"])
     sample_days_together(np.ascontiguousarray(fitted.next_table), key, shared, fitted.alike, 0, out)
     return out.astype(np.int64)
 

@@ -30,7 +30,8 @@ def blank(n_sku, n_lines, n_po, scenarios, *, classes=1, locations=1, orders=0, 
         weekday=np.ones((n_sku, 7)), factor=np.ones((1, horizon + 2)), levels=np.ones((n_sku, 1)),
         level_shares=np.ones(1), chance=np.zeros((n_sku, 1)), size_value=np.zeros(0), size_cum=np.zeros(0),
         line_draw=line_draw,
-        po_qty=np.zeros(n_po), po_draw=po_draw, new_lead=np.ones((1, 8)), calendar=calendar, working_days=working_days,
+        po_qty=np.zeros(n_po), po_draw=po_draw, new_lead=np.ones((1, 8)),
+        lead_common=np.zeros((0, scenarios)), calendar=calendar, working_days=working_days,
         receive_on=np.arange(horizon + 2),
         component=component, order_lines=np.zeros(orders, np.int64), risk_days=np.array([7, 14, horizon]),
         rule=qk.BY_CLASS, own_shares=0,
@@ -57,8 +58,10 @@ def tally_for(problem, *, slots=0, n_po=0, ledger=True, paths=0):
     )
 
 
-def random_case(rng, *, demand=False, rule=None):
+def random_case(rng, *, demand=False, rule=None, ratio=False):
     """One to three SKUs at one location, tied by ship-complete orders or not; one scenario.
+
+    ratio: some of these orders are groups whose lines leave in ratio.
 
     rule: how lines are served, with smallest pieces and, by key, protected stock; None: by class, without either.
     """
@@ -71,6 +74,7 @@ def random_case(rng, *, demand=False, rule=None):
     p = p._replace(component=np.array([(0, 0), (n_sku, n_orders)], qk.COMPONENT))
     working = rng.random(HORIZON + 1) < 0.8
     _set_calendar(p, working)
+    sets = rng.random(n_orders) < 0.8 if ratio else np.zeros(n_orders, bool)
     lines = []
     j = po = 0
     for g in range(n_sku):
@@ -84,16 +88,19 @@ def random_case(rng, *, demand=False, rule=None):
         p.class_from[g] = j + np.searchsorted([x[0] for x in place], np.arange(classes + 1))
         for c, wanted, i in place:
             order = int(rng.integers(n_orders)) if n_orders and rng.random() < 0.5 else -1
-            pieces = order < 0 and rng.random() < 0.6
+            pieces = bool(order < 0 and rng.random() < 0.6)
+            in_ratio = bool(order >= 0 and sets[order])
             need = float(rng.integers(1, 6))
             least, group = (float(rng.choice([0, 0, 1, 2, 3])), int(rng.integers(3))) if rule is not None else (0.0, 0)
+            if in_ratio:
+                pieces, least, need = True, 0.0, float(rng.integers(1, 9))
             p.line[j] = (need, wanted, pieces, order, j, j * (qk.FIRST_PURCHASE + n_po), least, c, group)
             cancels = int(rng.integers(max(wanted, 0) + 1, 30)) if rng.random() < 0.5 else 0
             handling = int(rng.choice([0, 0, 1, 2]))
             p.line_draw[j, 0] = (cancels, handling)
             lines.append(
                 Line(str(j), str(g), need, (c, wanted, 0, 0, i), wanted, pieces, least, group, c == qk.SET_ASIDE,
-                     f"o{order}" if order >= 0 else None, cancels, handling)
+                     f"o{order}" if order >= 0 else None, in_ratio, cancels=cancels, handling=handling)
             )  # fmt: skip
             if order >= 0:
                 p.order_lines[order] += 1

@@ -31,23 +31,34 @@ RULES = {None: 1500, qk.BY_CLASS: 400, qk.BY_KEY: 800, qk.PROPORTIONAL: 400, qk.
 SHARING = {qk.PROPORTIONAL: "proportional", qk.MAX_MIN: "max_min", qk.EQUAL_LOSSES: "equal_losses"}
 
 
+def as_the_oracle(case, rule, demand, p, t, lines):
+    stock, receipts, working = oracle_inputs(p)
+    extra = simulated_lines(p) if demand else []
+    unit = {str(g): p.sku["unit"][g] for g in range(p.sku.size)}
+    sharing = SHARINGS[SHARING[rule]] if rule in SHARING else None
+    expected = simulate(stock, receipts, lines + extra, working, HORIZON, protected(p), sharing, unit)
+    got = kernel_days(p, t)
+    assert got == [within(expected[x.name]) for x in lines], case
+    first = [np.flatnonzero(x)[0] for x in t.line_day["first"]]
+    assert [within(x) for x in first] == [within(x.first) for x in lines], case
+    cancelled = [int(x.ghost) for x in lines]
+    assert t.cancelled.tolist() == cancelled, case
+
+
 @pytest.mark.parametrize("demand", [False, True])
 @pytest.mark.parametrize("rule", RULES)
 def test_kernel_equals_the_oracle(rule, demand):
     rng = np.random.default_rng(7)
     for case in range(RULES[rule]):
-        p, t, lines = random_case(rng, demand=demand, rule=rule)
-        stock, receipts, working = oracle_inputs(p)
-        extra = simulated_lines(p) if demand else []
-        unit = {str(g): p.sku["unit"][g] for g in range(p.sku.size)}
-        sharing = SHARINGS[SHARING[rule]] if rule in SHARING else None
-        expected = simulate(stock, receipts, lines + extra, working, HORIZON, protected(p), sharing, unit)
-        got = kernel_days(p, t)
-        assert got == [within(expected[x.name]) for x in lines], case
-        first = [np.flatnonzero(x)[0] for x in t.line_day["first"]]
-        assert [within(x) for x in first] == [within(x.first) for x in lines], case
-        cancelled = [int(x.ghost) for x in lines]
-        assert t.cancelled.tolist() == cancelled, case
+        as_the_oracle(case, rule, demand, *random_case(rng, demand=demand, rule=rule))
+
+
+@pytest.mark.parametrize("demand", [False, True])
+@pytest.mark.parametrize("rule", RULES)
+def test_groups_in_ratio_equal_the_oracle(rule, demand):
+    rng = np.random.default_rng(11)
+    for case in range(RULES[rule] // 2):
+        as_the_oracle(case, rule, demand, *random_case(rng, demand=demand, rule=rule, ratio=True))
 
 
 def test_units_are_conserved_in_every_scenario():
@@ -169,6 +180,35 @@ def test_no_piece_and_no_remainder_is_smaller_than_the_smallest_shipment():
     assert pieces(10, 0, 9, 1)[1].tolist() == [9, 0, 1, 0]
 
 
+def test_a_kit_leaves_in_sets():
+    """Six of one item with four of another: of each the same share, in whole units; the rest waits for the others."""
+    p, _ = blank(2, 3, 3, 1, orders=1, slots=3)
+    p = p._replace(component=np.array([(0, 0), (2, 1)], qk.COMPONENT), order_lines=np.array([2]))
+    p.sku["free"], p.sku["line_from"], p.sku["line_to"] = (8, 0), (0, 2), (2, 3)
+    p.sku["po_to"] = (0, 3)
+    p.class_from[:] = [(0, 2), (2, 3)]
+    p.line["need"], p.line["pieces"], p.line["slot"] = (6, 2, 4), 1, range(3)
+    p.line["order"], p.line["peg_from"] = (0, -1, 0), np.arange(3) * (qk.FIRST_PURCHASE + 3)
+    p.po_qty[:] = (1, 1, 2)
+    for j, (day, qty) in enumerate(((2, 1), (4, 1), (6, 2))):
+        p.po_draw[j, 0] = (day, 0, 0, 0, qty)
+    t = tally_for(p, slots=3, n_po=3)
+    assert kernel_days(p, t) == [6, 1, 6]  # who stands behind has what the six leave
+    assert t.own_day[:, 0].tolist() == [1, 1, 6]
+    assert first_days(p, t) == [2, 1, 2]  # a quarter: 1 of 6 (1.5), 1 of 4
+    # on day 5 the customer of the six leaves: 3 have gone in two quarters, 3 come back to who stands behind
+    p.line["need"][1], p.line_draw["cancel"][0, 0] = 5, 5
+    t = tally_for(p, slots=3, n_po=3)
+    assert kernel_days(p, t) == [6, 5, 6]
+    assert t.ledger[0, 0].tolist() == [0, 8, 3, 0]
+    assert t.ledger[1, 0].tolist() == [4, 4, 0, 0]
+    # if the other customer leaves, all that is set aside is a whole set of one line
+    p.line["need"][1], p.line_draw["cancel"][:, 0] = 2, (0, 0, 3)
+    t = tally_for(p, slots=3, n_po=3)
+    assert kernel_days(p, t)[:2] == [3, 1]
+    assert t.release_day[2, 0] == 3
+
+
 def keyed_case(rng, keys):
     p, _ = one_line_case(2.0, rng.integers(1, 9, 6).astype(float), [(3, 5.0), (8, 7.0), (15, 4.0)])
     p.sku["size"], p.sku["theta"], p.sku["key"], p.sku["path"] = 0.4, 0.4, rng.integers(1 << 60), 0
@@ -200,11 +240,12 @@ def test_an_order_of_service_changes_who_gets_it_not_how_much_leaves(seed):
     assert days is not None
 
 
-@pytest.mark.parametrize("rule", [qk.BY_KEY, qk.PROPORTIONAL, qk.MAX_MIN, qk.EQUAL_LOSSES])
-def test_units_are_conserved_under_every_rule(rule):
+@pytest.mark.parametrize("ratio", [False, True])
+@pytest.mark.parametrize("rule", [qk.BY_CLASS, qk.BY_KEY, qk.PROPORTIONAL, qk.MAX_MIN, qk.EQUAL_LOSSES])
+def test_units_are_conserved_under_every_rule(rule, ratio):
     rng = np.random.default_rng(rule)
     for _ in range(150):
-        p, t, lines = random_case(rng, demand=True, rule=rule)
+        p, t, lines = random_case(rng, demand=True, rule=rule, ratio=ratio)
         p = p._replace(with_planned=True, new_lead=np.array([[0, 0, 0.5, 0.7, 1.0]]))
         p.patience[:] = -np.log1p(-0.1) * np.arange(p.horizon + 2)
         p.sku["policy"], p.sku["reorder_point"], p.sku["order_qty"] = qk.RQ, 2, 4
@@ -238,9 +279,9 @@ def test_ranges_of_components_are_independent_under_every_rule():
             assert all((a == b).all() for a, b in zip(t, parts, strict=True))
 
 
-def busy_case(rng, rule, scenarios):
+def busy_case(rng, rule, scenarios, ratio=False):
     """A random case with planned orders, lost and impatient customers, in several scenarios."""
-    p, _, lines = random_case(rng, demand=True, rule=rule)
+    p, _, lines = random_case(rng, demand=True, rule=rule, ratio=ratio)
     p = p._replace(
         with_planned=True, new_lead=np.array([[0, 0, 0.5, 0.7, 1.0]]), scenarios=scenarios,
         line_draw=np.tile(p.line_draw, scenarios), po_draw=np.tile(p.po_draw, scenarios),
@@ -262,12 +303,13 @@ def outcome(p, lines, *, paths=0):
     return t._replace(paths=np.zeros(0))
 
 
+@pytest.mark.parametrize("ratio", [False, True])
 @pytest.mark.parametrize("rule", RULES)
-def test_days_without_an_event_change_nothing(rule):
+def test_days_without_an_event_change_nothing(rule, ratio):
     # an SKU whose path is recorded is taken through every day, one after the other, and all that happens on it
     rng = np.random.default_rng(3)
     for case in range(150):
-        p, lines = busy_case(rng, rule, 4)
+        p, lines = busy_case(rng, rule, 4, ratio)
         every_day = p._replace(sku=p.sku.copy())
         every_day.sku["path"] = np.arange(p.sku.size)
         for a, b in zip(outcome(p, lines), outcome(every_day, lines, paths=p.sku.size), strict=True):

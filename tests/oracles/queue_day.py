@@ -23,6 +23,8 @@ class Line:
     group: int = 0  # of customers: what is protected for others is not for it
     aside: bool = False  # its goods were set aside before: served before all shares
     order: str | None = None  # a ship-complete order: leaves when the last of its lines is ready
+    ratio: bool = False  # the lines of the order (a group) leave in equal shares of what each asks for
+    sent: float = 0.0  # in ratio: units that have left in such shares, or are to leave
     cancels: int = 0  # the day on which this customer stops waiting; 0: never
     handling: int = 0  # working days from commitment to departure
     ghost: bool = False
@@ -58,6 +60,7 @@ def simulate(stock, receipts, lines, working, horizon, protected=(), sharing=Non
                 allocate_shares(queue, free, sku, day, leaves_after, sharing, unit[sku])
             else:
                 allocate(queue, free, sku, day, leaves_after, kept)
+        send_sets(lines, day, leaves_after, unit or {})
     return {x.name: leaves(x, lines) for x in lines}
 
 
@@ -65,6 +68,20 @@ def leaves(line, lines):
     """With the last line of a ship-complete order that has not cancelled before."""
     days = [line.ready, *(x.free_from for x in lines if line.order and x.order == line.order and x is not line)]
     return None if None in days else max(days)
+
+
+def send_sets(lines, day, leaves_after, unit):
+    """In ratio: of each line so many whole units as all lines of the group, but cancelled ones, have the same share of
+    set aside."""
+    for group in {x.order for x in lines if x.ratio}:
+        waiting = [x for x in lines if x.order == group and not x.ghost]
+        share = min((Fraction(x.got) / Fraction(x.need) for x in waiting), default=Fraction(0))
+        for line in waiting:
+            step = Fraction(unit.get(line.sku, 1.0))
+            units = float(share * Fraction(line.need) // step * step) if share < 1 else line.need
+            if units > line.sent:
+                line.sent = units
+                line.first = line.first or departure(line, day, leaves_after)
 
 
 def departure(line, day, leaves_after):
@@ -76,9 +93,12 @@ def cancel(line, lines, free, leaves):
     order_waits = line.order and any(x.order == line.order and not x.ghost and x.ready is None for x in lines)
     if line.ready is None:
         line.ghost, line.free_from = True, leaves
+        if line.ratio:
+            free[line.sku] += line.got - line.sent
+            line.got = line.sent
     elif line.firm and order_waits:
-        line.ghost = True
-        free[line.sku] += line.need
+        line.ghost, line.first = True, line.first or leaves
+        free[line.sku] += line.need - line.sent
 
 
 def piece(offered, left, least):
@@ -93,18 +113,24 @@ def give_to(line, offered, free, day, leaves_after):
     left = line.need - line.got
     if day not in leaves_after and not line.order:
         return 0.0
-    parts = line.pieces and not line.order
+    parts = in_pieces(line)
     give = piece(offered, left, line.min_ship) if parts else left if offered >= left else 0.0
     if give <= 0:
         return 0.0
     line.got += give
     free[line.sku] -= give
     line.committed.append((day, give))
-    line.first = line.first or departure(line, day, leaves_after)
+    if not line.ratio:
+        line.first = line.first or departure(line, day, leaves_after)
     if line.got >= line.need:
         line.ready = line.free_from = departure(line, day, leaves_after)
         line.firm = bool(line.order)
     return give
+
+
+def in_pieces(line):
+    """Whether it takes what there is; a line in ratio has it set aside, also on days off."""
+    return line.pieces and (line.ratio or not line.order)
 
 
 def allocate(queue, free, sku, day, leaves_after, kept):
@@ -118,7 +144,7 @@ def allocate(queue, free, sku, day, leaves_after, kept):
             offered = at_hand + line.passed - floor
             if not commits and not line.order:
                 continue
-            if line.pieces and not line.order:
+            if in_pieces(line):
                 # passed counts from the cancellation: what it had got before stays got
                 line.virtual = max(line.virtual, piece(offered, line.need - line.got, line.min_ship))
             else:
@@ -154,7 +180,7 @@ def allocate_shares(queue, free, sku, day, leaves_after, sharing, unit):
     alone = {x.name: awards(x)[x.name] for x in queue if x.ghost and (commits or x.order)}
     award, pot = awards(), 0.0
     for line in queue:
-        if not line.pieces or line.order:
+        if not in_pieces(line):
             pot += award[line.name]
         elif line.ghost and line.name in alone:
             line.virtual += alone[line.name]
@@ -163,7 +189,7 @@ def allocate_shares(queue, free, sku, day, leaves_after, sharing, unit):
         elif not line.ghost:
             give_to(line, award[line.name], free, day, leaves_after)
     for line in queue:
-        if line.pieces and not line.order:
+        if in_pieces(line):
             continue
         if line.ghost:
             if line.name in alone and pot + alone[line.name] >= line.need:

@@ -84,7 +84,15 @@ def departures(slot: np.ndarray, order: np.ndarray, tally: kernel.Tally) -> np.n
 
 
 def _together(slot: np.ndarray, order: np.ndarray, tally: kernel.Tally) -> np.ndarray:
-    """A line leaves when it is ready and no other line keeps the others: by not being ready and not cancelled."""
+    days: np.ndarray = np.maximum(tally.own_day[slot], held_by_others(slot, order, tally))
+    return days
+
+
+def held_by_others(slot: np.ndarray, order: np.ndarray, tally: kernel.Tally) -> np.ndarray:
+    """The day from which no other line keeps each of the lines of ship-complete orders [lines × scenarios].
+
+    A line leaves when it is ready and no other line keeps it: by not being ready and not cancelled.
+    """
     release = tally.release_day[slot]
     shape = (int(order.max(initial=-1)) + 1, release.shape[1])
     last, second, holders = (np.zeros(shape, np.int16) for _ in range(3))
@@ -92,9 +100,8 @@ def _together(slot: np.ndarray, order: np.ndarray, tally: kernel.Tally) -> np.nd
     holds = release == last[order]
     np.add.at(holders, order, holds)
     np.maximum.at(second, order, np.where(holds, np.int16(0), release))
-    others = np.where(holds & (holders[order] == 1), second[order], last[order])
-    days: np.ndarray = np.maximum(tally.own_day[slot], others)
-    return days
+    found: np.ndarray = np.where(holds & (holders[order] == 1), second[order], last[order])
+    return found
 
 
 def ends(p: kernel.Problem, days: np.ndarray) -> np.ndarray:

@@ -62,6 +62,7 @@ def _start_lines(p: Problem, s: State, i: int, sku: Any, line0: int, k: int) -> 
         s.line[x].passed = 0.0
         s.line[x].turn = -1.0
         s.line[x].seen_first = 0
+        s.sent[x] = 0.0
         day = p.line_draw[j, k].cancel
         if 1 <= day <= p.horizon:
             s.line[x].cancel_next = s.day[i, day].cancel
@@ -143,6 +144,31 @@ def release(p: Problem, t: Tally, j: int, leaves: int, k: int) -> None:
 
 
 @kernel(allocates=False, inline=True)
+def note_first(p: Problem, s: State, t: Tally, i: int, g: int, j: int, x: int, day: int, k: int) -> None:
+    if s.line[x].seen_first == 0:
+        s.line[x].seen_first = 1
+        t.line_day[j, departure(p, p.sku[g].location, day, p.line_draw[j, k].handling)].first += 1
+
+
+@kernel(allocates=False, inline=True)
+def in_ratio(p: Problem, j: int) -> bool:
+    """Whether a line leaves in equal shares with the others of its group."""
+    return p.line[j].order >= 0 and p.line[j].pieces == 1
+
+
+@kernel(allocates=False, inline=True)
+def _give_back(p: Problem, s: State, t: Tally, i: int, g: int, j: int, x: int, k: int) -> None:
+    """A line in ratio that cancels gives back what is set aside for it and has not left; it asks for that anew."""
+    units = p.line[j].need - s.line[x].left - s.sent[x]
+    s.line[x].left += units
+    s.sku[i].free += units
+    s.sku[i].used -= units
+    if t.ledger.shape[0] > 0:
+        t.ledger[g, k, 1] -= units
+        t.ledger[g, k, 2] += units
+
+
+@kernel(allocates=False, inline=True)
 def cancel(
     p: Problem, s: State, t: Tally, i: int, g: int, line0: int, order0: int, day: int, k: int,
 ) -> None:  # fmt: skip
@@ -163,16 +189,20 @@ def cancel(
             if t.ledger.shape[0] > 0:
                 t.ledger[g, k, 2] += s.line[x].left
             if order >= 0:
+                if in_ratio(p, j):
+                    _give_back(p, s, t, i, g, j, x, k)
                 s.order_wait[order - order0] -= 1
                 release(p, t, j, departure(p, p.sku[g].location, day, p.line_draw[j, k].handling), k)
         elif s.line[x].status == FIRM and s.order_wait[order - order0] > 0:
             s.line[x].status = DONE
             t.cancelled[j] += 1
-            s.sku[i].free += p.line[j].need
-            s.sku[i].used -= p.line[j].need
+            units = p.line[j].need - s.sent[x]
+            note_first(p, s, t, i, g, j, x, day, k)
+            s.sku[i].free += units
+            s.sku[i].used -= units
             if t.ledger.shape[0] > 0:
-                t.ledger[g, k, 1] -= p.line[j].need
-                t.ledger[g, k, 2] += p.line[j].need
+                t.ledger[g, k, 1] -= units
+                t.ledger[g, k, 2] += units
         j = s.line[x].cancel_next
     _leave(p, s, t, i, g, day, k)
 

@@ -4,7 +4,7 @@ SKUs whose ship-complete orders tie them together form a component and are simul
 components are independent, so ranges of them can run on different threads, each writing its own rows of the tally. What
 is read and written: :mod:`.queue_layout`; draws of demand: :mod:`.queue_demand`; receipts and cancellations:
 :mod:`.queue_events`; orders: :mod:`.queue_orders`; quiet days: :mod:`.queue_ahead`; who gets what:
-:mod:`.queue_serve`.
+:mod:`.queue_serve`; groups in ratio: :mod:`.queue_sets`.
 """
 
 import math
@@ -15,7 +15,7 @@ import numpy as np
 
 from ._by_reference import by_reference
 from ._compile import kernel
-from .chance import find_day, uniform
+from .chance import find_day
 from .day_sets import SMALL, clear, mark, marked, next_marked
 from .queue_ahead import next_working_day, run_ahead
 from .queue_demand import (
@@ -61,8 +61,9 @@ from .queue_layout import (
     new_state,
     smallest,
 )  # fmt: skip
-from .queue_orders import order_below, order_quantity, review, visit
+from .queue_orders import lead_draw, order_below, order_quantity, review, visit
 from .queue_serve import allocate
+from .queue_sets import leave_alone, send_sets
 from .queue_shares import allocate_shares
 
 __all__ = [
@@ -161,7 +162,7 @@ def _close_sku(p: Problem, s: State, t: Tally, i: int, g: int, line0: int, k: in
             t.line_day[j, p.horizon + 1].first += 1
     t.first_short[g, s.sku[i].first_short] += 1
     today = p.first_ordinal - 1
-    lead = max(1, find_day(p.new_lead[sku.lead_row], uniform(sku.lead_key, k, today)))
+    lead = max(1, find_day(p.new_lead[sku.lead_row], lead_draw(p, g, today, k)))
     lead = p.receive_on[min(lead, p.horizon + 1)]
     short = 0.0
     for r in range(p.risk_days.size):
@@ -267,7 +268,7 @@ def _record_path(p: Problem, s: State, t: Tally, i: int, path: int, day: int, k:
     t.paths[path, 1, k, day - 1] = max(0.0, s.sku[i].wait - max(0.0, s.sku[i].free))
 
 
-def _engine(allocation: Any) -> Any:
+def _engine(allocation: Any, leave_in_ratio: Any = leave_alone) -> Any:
     """The days of components first…last − 1, in all scenarios, served by one allocation; compiled for each apart."""
 
     @kernel(allocates=False, inline=True)
@@ -290,6 +291,8 @@ def _engine(allocation: Any) -> Any:
                         taken = allocation(p, s, t, i, g, line0, order0, day, k, commits, tied)
                     _after_service(p, s, t, i, g, line0, day, k, tied, new, taken)
                     s.due[i] = run_ahead(p, s, t, i, g, po0, day, k)
+            if tied:
+                leave_in_ratio(p, s, t, c, day, k)
             day = _next_due(s, n)
 
     @kernel(allocates=False, inline=True)
@@ -366,13 +369,40 @@ def _simulate_by_shares(p: Problem, t: Tally, s: State, start: int, stop: int) -
     _run_by_shares(by_reference(p), by_reference(t), by_reference(s), start, stop)
 
 
+_sets_by_class, _sets_by_key, _sets_by_shares = (
+    _engine(x, send_sets) for x in (allocate, allocate_by_key, allocate_shares)
+)
+
+
+@kernel(_SIGNATURE, allocates=False, lazy=True)
+def _simulate_sets_by_class(p: Problem, t: Tally, s: State, start: int, stop: int) -> None:
+    _sets_by_class(by_reference(p), by_reference(t), by_reference(s), start, stop)
+
+
+@kernel(_SIGNATURE, allocates=False, lazy=True)
+def _simulate_sets_by_key(p: Problem, t: Tally, s: State, start: int, stop: int) -> None:
+    _sets_by_key(by_reference(p), by_reference(t), by_reference(s), start, stop)
+
+
+@kernel(_SIGNATURE, allocates=False, lazy=True)
+def _simulate_sets_by_shares(p: Problem, t: Tally, s: State, start: int, stop: int) -> None:
+    _sets_by_shares(by_reference(p), by_reference(t), by_reference(s), start, stop)
+
+
+_SIMULATE = {  # by rule (all others share), and whether lines leave in ratio
+    (BY_CLASS, False): _simulate_by_class, (BY_CLASS, True): _simulate_sets_by_class,
+    (BY_KEY, False): _simulate_by_key, (BY_KEY, True): _simulate_sets_by_key,
+}  # fmt: skip
+
+
 def simulate_components(p: Problem, t: Tally, start: int, stop: int) -> None:
     """Simulate components start…stop−1 in every scenario and add what happened to the tally.
 
-    The engine of the problem's rule is compiled when it is first asked for.
+    The engine of the problem's rule, with groups in ratio or without, is compiled when it is first asked for.
     """
     if stop > start:
-        run = {BY_CLASS: _simulate_by_class, BY_KEY: _simulate_by_key}.get(p.rule, _simulate_by_shares)
+        sets = bool(((p.line["order"] >= 0) & (p.line["pieces"] == 1)).any())
+        run = _SIMULATE.get((p.rule, sets), _simulate_sets_by_shares if sets else _simulate_by_shares)
         run(p, t, new_state(p, start, stop), start, stop)
 
 

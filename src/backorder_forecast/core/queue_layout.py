@@ -58,6 +58,8 @@ SKU = np.dtype(
         ("min_order_qty", "f8"),
         ("max_stock", "f8"),
         ("lead_row", "i8"),  # row of `new_lead`
+        ("lead_shared", "i8"),  # row of `lead_common`, where
+        ("lead_alike", "f8"),  # the correlation of its new orders with what else its supplier delivers is more than 0
         ("location", "i8"),  # row of the working-day tables
         ("path", "i8"),  # row of `tally.paths`, or -1
         ("protect_from", "i8"),
@@ -70,8 +72,8 @@ LINE = np.dtype(
     [
         ("need", "f8"),
         ("wanted", "i8"),  # the day it joins; ≤ 0: it is waiting already
-        ("pieces", "i8"),  # 1: may leave in pieces
-        ("order", "i8"),  # ship-complete order, numbered by component; -1: none
+        ("pieces", "i8"),  # 1: may leave in pieces; with an order: in ratio with its other lines
+        ("order", "i8"),  # ship-complete order, or group in ratio, numbered by component; -1: none
         ("slot", "i8"),  # row of `tally.own_day`, or -1
         ("peg_from", "i8"),  # first of its counters in `tally.peg`
         ("min_ship", "f8"),  # the smallest piece that may leave, and may be left over; 0: any
@@ -129,6 +131,7 @@ class Problem(NamedTuple):
     po_qty: np.ndarray  # f8 [purchases]
     po_draw: np.ndarray  # PURCHASE_DRAW [purchases, K]
     new_lead: np.ndarray  # f8 [rows, days]: P(goods are ready by day), from day 0 of the order
+    lead_common: np.ndarray  # f8 [suppliers, K]: normal scores of the delay that a supplier's deliveries share
     calendar: np.ndarray  # CALENDAR [locations, H + 2]
     working_days: np.ndarray  # i8 [locations, W]: ascending, ends with H + 1
     receive_on: np.ndarray  # i8 [H + 2]: the first day on or after each on which anything is received
@@ -228,6 +231,8 @@ class State(NamedTuple):
     new_units: np.ndarray  # f8 [n, R + 1]: units newly wanted after the risk day before and by this one, all scenarios
     risk_at: np.ndarray  # i8 [H + 2]: the first risk day on or after each
     order_wait: np.ndarray  # i8 [orders]: lines, not cancelled, that are not ready
+    order_share: np.ndarray  # f8 [orders]: of a group in ratio, the share that all its lines have set aside
+    sent: np.ndarray  # f8 [lines]: units that left, or are to leave, in ratio with others
     listed: np.ndarray  # i8 [1]: arrivals listed
     claim: np.ndarray  # CLAIM [lines + L × days]: those who share what is there today
     asked: np.ndarray  # f8 [as many]: their claims, for the user's function
@@ -278,6 +283,8 @@ def new_state(p: Problem, start: int, stop: int) -> State:
         np.zeros((n, p.risk_days.size + 1)),
         np.searchsorted(p.risk_days, np.arange(days)),
         np.zeros(orders, np.int64),
+        np.zeros(orders),
+        np.zeros(lines),
         np.zeros(1, np.int64),
         np.zeros(claims, CLAIM),
         np.zeros(claims),
@@ -301,8 +308,8 @@ def smallest() -> tuple[Problem, Tally, State]:
     problem = Problem(
         one(SKU), one(LINE), one("i8", 2), one("f8", 2), one("u8"), one("f8", 2), one("f8", 2), one("f8", 2),
         one("f8", 2), one("f8"), one("f8", 2), one("f8"), one("f8"), one(LINE_DRAW, 2),
-        one("f8"), one(PURCHASE_DRAW, 2), one("f8", 2), one(CALENDAR, 2), one("i8", 2), one("i8"), one(COMPONENT),
-        one("i8"),
+        one("f8"), one(PURCHASE_DRAW, 2), one("f8", 2), one("f8", 2), one(CALENDAR, 2), one("i8", 2), one("i8"),
+        one(COMPONENT), one("i8"),
         one("i8"), 0, 0, one("f8", 2), one("f8", 2), one("f8", 2), one("i8"), one(PROTECT), 0, 1, 1, 0, 1, True,
     )  # fmt: skip
     tally = Tally(

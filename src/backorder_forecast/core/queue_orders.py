@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ._compile import kernel
-from .chance import find_day, uniform
+from .chance import find_day, normal_quantile, uniform
 from .day_sets import mark, marked, next_marked
 from .queue_events import add_arrival
 from .queue_layout import BASE_STOCK, NO_POLICY, PLANNED, RQ, Problem, State
@@ -31,6 +31,30 @@ def order_quantity(sku: Any, position: float) -> float:
     return max(qty, 0.0)
 
 
+@kernel(allocates=False)
+def lead_draw(p: Problem, g: int, ordinal: int, k: int) -> float:
+    """The draw from the lead time law of what is ordered on the day of this ordinal.
+
+    Where a supplier's deliveries are late together, normal scores of the draws correlate: a Gaussian copula with one
+    factor, that of the supplier's open purchases (:func:`.chance.sample_days_together`), which leaves the law as it is.
+    """
+    sku = p.sku[g]
+    u = uniform(sku.lead_key, k, ordinal)
+    if sku.lead_alike > 0.0:
+        common, own = math.sqrt(sku.lead_alike), math.sqrt(1.0 - sku.lead_alike)
+        z = common * p.lead_common[sku.lead_shared, k] + own * normal_quantile(u)
+        return 0.5 * math.erfc(-z * 0.7071067811865476)
+    return u
+
+
+@kernel("void(uint64[:], float64[:, ::1])", lazy=True)
+def common_scores(keys: np.ndarray, out: np.ndarray) -> None:
+    """Normal scores [suppliers × scenarios] of the delay that all deliveries of a supplier share."""
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[i, k] = normal_quantile(uniform(keys[i], k, 0))
+
+
 @kernel(allocates=False, inline=True)
 def review(p: Problem, s: State, i: int, g: int, day: int, k: int) -> None:
     """Order what the policy asks for, or come back for it on the next day of review."""
@@ -39,7 +63,7 @@ def review(p: Problem, s: State, i: int, g: int, day: int, k: int) -> None:
         qty = order_quantity(sku, mine.free + mine.on_order - mine.wait)
         if qty > 0.0:
             mine.on_order += qty
-            lead = max(1, find_day(p.new_lead[sku.lead_row], uniform(sku.lead_key, k, p.first_ordinal + day - 1)))
+            lead = max(1, find_day(p.new_lead[sku.lead_row], lead_draw(p, g, p.first_ordinal + day - 1, k)))
             if lead < p.new_lead.shape[1] and day + lead <= p.horizon and p.receive_on[day + lead] <= p.horizon:
                 add_arrival(s, i, p.receive_on[day + lead], qty, PLANNED)
     if mine.free + mine.on_order - mine.wait < mine.order_below:

@@ -3,7 +3,7 @@
 from ._compile import kernel
 from .day_sets import next_marked
 from .queue_demand import take_out
-from .queue_events import departure, release
+from .queue_events import departure, in_ratio, note_first, release
 from .queue_layout import DONE, FIRM, GHOST, Problem, State, Tally
 
 
@@ -18,17 +18,11 @@ def source(s: State, i: int, ghost: bool) -> int:
 
 
 @kernel(allocates=False, inline=True)
-def note_first(p: Problem, s: State, t: Tally, i: int, g: int, j: int, x: int, day: int, k: int) -> None:
-    if s.line[x].seen_first == 0:
-        s.line[x].seen_first = 1
-        t.line_day[j, departure(p, p.sku[g].location, day, p.line_draw[j, k].handling)].first += 1
-
-
-@kernel(allocates=False, inline=True)
 def finish(
     p: Problem, s: State, t: Tally, i: int, g: int, j: int, x: int, day: int, k: int, ghost: bool,
 ) -> None:  # fmt: skip
-    note_first(p, s, t, i, g, j, x, day, k)
+    if ghost or not in_ratio(p, j):
+        note_first(p, s, t, i, g, j, x, day, k)
     leaves = departure(p, p.sku[g].location, day, p.line_draw[j, k].handling)
     t.line_day[j, leaves].leaves += 1
     if p.line[j].slot >= 0:
@@ -99,7 +93,7 @@ def serve_line(
         if line.order >= 0:
             s.line[x].status = FIRM
             s.order_wait[line.order - order0] -= 1
-    else:
+    elif line.order < 0:
         note_first(p, s, t, i, g, j, x, day, k)
     return give
 

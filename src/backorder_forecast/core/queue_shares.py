@@ -6,9 +6,10 @@ line that has cancelled is offered, each day, the award that it would get if it 
 """
 
 from ._compile import kernel
+from .queue_events import note_first
 from .queue_keys import begin_turns, next_turn
 from .queue_layout import GHOST, SET_ASIDE, Problem, State, Tally
-from .queue_serve import finish, give_simulated, note_first, serve_line
+from .queue_serve import finish, give_simulated, serve_line
 from .sharing import share
 
 

@@ -185,6 +185,22 @@ def _since(run: Run, look: Look) -> Section | None:
     return Section("since", "What changed since the previous run", lead, [table])
 
 
+def _instead(run: Run, look: Look) -> Section | None:
+    offers = run.table("substitute_offers")
+    if offers is None or offers.empty:
+        return None
+    best = offers[offers["is_best"]].sort_values(["days_sooner", "line_id"], ascending=[False, True])
+    own = run.line_eta.set_index("line_id")["p50_date"]
+    frame = described(best.assign(own_p50_date=best["line_id"].map(own)), run)
+    lead = (
+        "Late lines that would leave sooner as another item, if their customers took it: the preferred one that does, "
+        "ordered now, behind those that wait for it. Largest gain first."
+    )
+    caption, none = "Lines that something else would serve sooner", "Nothing else would leave sooner."
+    table = tabulate(look, frame, "substitute_offers", caption, words.OFFERS, "instead", empty=none)
+    return Section("instead", "What may be sent instead", lead, [table])
+
+
 def _to_count(eta: pd.DataFrame, run: Run) -> pd.DataFrame:
     """Items of unknown stock for which lines wait, one row each, the most owed first."""
     lines = eta[eta["status"] == "unknown"]
@@ -426,6 +442,7 @@ def _not_replayed(run: Run) -> str:
 
 SECTIONS: tuple[Callable[[Any, Look], Section | None], ...] = (
     _act,
+    _instead,
     _since,
     _run_out,
     _purchases,

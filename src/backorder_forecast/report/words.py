@@ -41,6 +41,21 @@ CHANGES = (
     Shown("because_days", "Days by it", "days", "Days that this alone makes it later."),
     Shown("detail", "Detail", "long", optional=True),
 )
+OFFERS = (
+    Shown("line_id", "Line", "id"),
+    Shown("customer_id", "Customer", "id", optional=True),
+    *_SKU,
+    Shown("open_qty", "Open", "qty", "Ordered, not shipped, not cancelled."),
+    Shown("own_p50_date", "Ships p50", "date", "Of the line as it is: as likely before as after this day."),
+    Shown("substitute_item_id", "Instead", "id", "What may be sent instead."),
+    Shown("qty", "Units", "qty", "Of it for all that is open."),
+    Shown("p50_date", "Instead p50", "date", _P50),
+    Shown("p90_date", "Instead p90", "date", _P90),
+    Shown("days_sooner", "Days sooner", "days", "On average, scenario by scenario."),
+    Shown("days_sooner_error", "±", "days", "Standard error of the days sooner."),
+    Shown("others_later_days", "Others later", "days", "Days that other waiting lines leave later for it, in all."),
+    Shown("others_sooner_days", "Others sooner", "days", "Days that other waiting lines leave sooner by it, in all."),
+)
 COUNTS = (
     *_SKU,
     Shown("lines", "Lines", "count", "Open order lines of the item."),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .core.family import Family
+from .core.family import Family, Population
 from .demand import Demand
 from .lead_time.cancelling import Cancelling
 from .lead_time.closures import Closures
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 STATE = ("lines", "purchases", "skus", "stock")  # frames of the past that a run's state has anyway
 _CLASSES = (
-    Demand, PanelLaw, Hurdle, History, Future, LeadTimes, ReceivingDays, Coded, Family, Correction, Service,
+    Demand, PanelLaw, Hurdle, History, Future, LeadTimes, ReceivingDays, Coded, Family, Population, Correction, Service,
     WorkingDays, Patience, WithTransfers, Closures, Cancelling,
 )  # fmt: skip
 _WHOLE = ("customers", "protected_stock")  # tables read as they are

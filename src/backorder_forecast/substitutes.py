@@ -35,15 +35,14 @@ def substitute_offers(outcomes: Outcomes, eta: pd.DataFrame) -> tuple[pd.DataFra
     """
     asked = _asked(outcomes, eta)
     possible = asked[asked["place"] >= 0].reset_index(drop=True)
-    notes = _note(len(asked) - len(possible), "of what may be sent instead of late lines has no stock row, or no known "
-                  "stock, where they are served: no date is said of it")  # fmt: skip
+    notes = _note(len(asked) - len(possible), "times what may be sent instead of a late line has no stock row, or no "
+                  "known stock, where the line is served: no date is said of it")  # fmt: skip
     if possible.empty:
         return empty("substitute_offers"), notes
     bench = _Bench(OrderDesk(QueueInputs.of(outcomes), outcomes.layout), outcomes.lines)
-    lines = [group for _, group in possible.groupby("line", sort=False)]
-    chosen = _within_budget(bench, lines, outcomes.config.queue.substitutes_simulated)
-    notes += _note(len(lines) - len(chosen), "late lines that have substitutes were not simulated with them "
-                   "(queue.substitutes_simulated)")  # fmt: skip
+    chosen = _within_budget(bench, possible, outcomes.config.queue.substitutes_simulated)
+    notes += _note(possible["line"].nunique() - len(chosen), "late lines that have substitutes were not simulated with "
+                   "them (queue.substitutes_simulated)")  # fmt: skip
     return _ranked(possible, _simulated(bench, chosen, outcomes.config.simulation.jobs)), notes
 
 
@@ -84,11 +83,15 @@ def stated(rows: pd.DataFrame) -> pd.DataFrame:
     return last.loc[last["item_id"] != last["substitute_item_id"], ["item_id", "substitute_item_id", "ratio", "rank"]]
 
 
-def _within_budget(bench: _Bench, lines: list[pd.DataFrame], most: int) -> list[pd.DataFrame]:
-    """The lines that are simulated: in turn, those with which no more SKUs than this are simulated again."""
+def _within_budget(bench: _Bench, possible: pd.DataFrame, most: int) -> list[pd.DataFrame]:
+    """The lines that are simulated, by their rows: in turn, while no more SKUs than `most` are taken.
+
+    Each takes one at least, so as many lines are looked at as there may be.
+    """
+    first = possible[possible["line"].isin(possible["line"].drop_duplicates().head(most))]
     chosen = []
-    for rows in lines:
-        cost = bench.cost(rows) if most > 0 else 1
+    for _, rows in first.groupby("line", sort=False):
+        cost = bench.cost(rows)
         if cost <= most:
             most -= cost
             chosen.append(rows)

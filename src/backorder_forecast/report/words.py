@@ -52,7 +52,7 @@ OFFERS = (
     Shown("p50_date", "Instead p50", "date", _P50),
     Shown("p90_date", "Instead p90", "date", _P90),
     Shown("days_sooner", "Days sooner", "days", "On average, scenario by scenario."),
-    Shown("days_sooner_error", "±", "days", "Standard error of the days sooner."),
+    Shown("days_sooner_error", "± days", "days", "Standard error of the days sooner."),
     Shown("others_later_days", "Others later", "days", "Days that other waiting lines leave later for it, in all."),
     Shown("others_sooner_days", "Others sooner", "days", "Days that other waiting lines leave sooner by it, in all."),
 )

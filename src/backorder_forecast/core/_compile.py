@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numba
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler import Compiler, CompilerBase, DefaultPassBuilder, Flags
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ONE_AT_A_TIME = threading.Lock()
@@ -43,8 +43,34 @@ class _Generator:
         """Nothing."""
 
 
+class _Flags(Flags):  # type: ignore[misc]
+    """Numba's flags, soon compared: it looks them up tens of thousands of times a kernel, each time all forty."""
+
+    _hash = hash(Flags())  # it is made of the names of flags only
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _Flags) and self._values == other._values:
+            return True
+        return bool(super().__eq__(other))
+
+
+class _Whole(Compiler):  # type: ignore[misc]
+    """Numba's compiler of a kernel."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.state.flags = _Flags(self.state.flags)
+
+
 class _Part(CompilerBase):  # type: ignore[misc]
     """Numba's own passes for what is only a part of kernels: compiling each by itself as well takes twice the time."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.state.flags = _Flags(self.state.flags)
 
     def define_pipelines(self) -> list[Any]:
         """All passes without Python objects."""
@@ -70,7 +96,7 @@ def kernel(
     """
 
     def compiled(function: F) -> F:
-        options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+        options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "pipeline_class": _Whole}
         if fast:
             options["fastmath"] = {"reassoc", "contract"}
         if not allocates:

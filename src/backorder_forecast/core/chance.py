@@ -35,11 +35,16 @@ def scenario_key(key: np.uint64, scenario: int) -> np.uint64:
     return mix(key + np.uint64(scenario + 1) * _WEYL)
 
 
+@kernel("float64(uint64)")
+def to_unit(bits: np.uint64) -> float:
+    """A number in (0, 1) from 64 scrambled bits."""
+    return (float(np.int64(bits >> _S11)) + 0.5) * _TO_UNIT
+
+
 @kernel("float64(uint64, int64)")
 def draw(scenario_key: np.uint64, index: int) -> float:
     """`uniform` from what :func:`scenario_key` gives."""
-    z = mix(scenario_key + np.uint64(index + 1) * _STEP)
-    return (float(z >> _S11) + 0.5) * _TO_UNIT
+    return to_unit(mix(scenario_key + np.uint64(index + 1) * _STEP))
 
 
 @kernel("float64(uint64, int64, int64)")
@@ -51,12 +56,9 @@ def uniform(key: np.uint64, scenario: int, index: int) -> float:
 @kernel("int64(float64)")
 def _draws_within(level: float) -> int:
     """How many of the 2**53 draws that there are, are at most this level."""
-    count = int(min(max(level, 0.0), 1.0) / _TO_UNIT)
-    while count > 0 and (float(count - 1) + 0.5) * _TO_UNIT > level:
-        count -= 1
-    while count < _DRAWS and (float(count) + 0.5) * _TO_UNIT <= level:
-        count += 1
-    return count
+    level = min(max(level, 0.0), 1.0)
+    count = int(level / _TO_UNIT)
+    return count + (1 if count < _DRAWS and (float(count) + 0.5) * _TO_UNIT <= level else 0)
 
 
 @kernel("uint64(float64)")

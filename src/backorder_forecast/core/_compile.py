@@ -1,8 +1,10 @@
 """One decorator for every compiled kernel: fixed signature, lock released, cached where a folder can be written."""
 
+import contextlib
 import functools
+import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -88,7 +90,8 @@ def kernel(
     costs forty times what the queue day itself does. `fast` lets sums be added up in another order, as vectors of
     numbers want it; the order is the compiler's, and the same in every run. `inline` puts a part that every SKU and day
     goes through into its callers, however long the compiler finds it: to call it would hand over every array of the
-    problem, which costs several times what is done with them. `lazy` waits with compiling until the kernel is called.
+    problem, which costs several times what is done with them. `lazy` waits with compiling until the kernel is called;
+    no other kernel can call it.
 
     Numba keeps the machine code beside the module, else in the user's cache folder. Where neither can be written
     (a read-only image without a home) it refuses to cache: then the kernel is compiled anew in each process. The code
@@ -97,13 +100,14 @@ def kernel(
 
     def compiled(function: F) -> F:
         options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "pipeline_class": _Whole}
+        options["no_cfunc_wrapper"] = True  # nobody calls kernels from C
         if fast:
             options["fastmath"] = {"reassoc", "contract"}
         if not allocates:
             options["_nrt"] = False
         if signature is None:
             # only other kernels call it: leaving out the wrapper for Python saves most of its compile time
-            options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _Part}
+            options |= {"no_cpython_wrapper": True, "pipeline_class": _Part}
         try:
             dispatcher = _placed(numba.njit(cache=signature is not None, **options)(function), inline)
         except RuntimeError as problem:
@@ -139,9 +143,23 @@ def _compiled(dispatcher: Any, signature: Any) -> Any:
         if kept is not None:
             # numba looks at the file of the kernel only, but parts of other modules are compiled into it
             kept._source_stamp = (kept._source_stamp, _parts_stamp())
-        dispatcher.compile(signature)
+        with _no_garbage_collected():
+            dispatcher.compile(signature)
         dispatcher.disable_compile()
     return dispatcher
+
+
+@contextlib.contextmanager
+def _no_garbage_collected() -> Iterator[None]:
+    """Compiling makes millions of objects that are all needed to its end: to look for garbage among them, again and
+    again, takes a tenth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _parts_stamp() -> tuple[tuple[str, float, int], ...]:

@@ -84,7 +84,7 @@ def combine(salt: np.uint64, keys: np.ndarray) -> np.ndarray:
     return out
 
 
-@kernel("uint64[:](uint8[:], int64[:])")
+@kernel("uint64[:](uint8[:], int64[:])", lazy=True)
 def hash_texts(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """FNV-1a over the UTF-8 bytes of each text, finalised; `offsets` has one entry more than texts."""
     out = np.empty(offsets.size - 1, np.uint64)
@@ -200,7 +200,7 @@ def find_day(cdf: np.ndarray, u: float) -> int:
     return at + 1 if left == 1 and cdf[at] < u else at
 
 
-@kernel("void(float64[:, :], uint64[:], int64, int16[:, :])")
+@kernel("void(float64[:, :], uint64[:], int64, int16[:, :])", lazy=True)
 def sample_days(cdf: np.ndarray, keys: np.ndarray, index: int, out: np.ndarray) -> None:
     """Fill `out` [rows × scenarios] with days from each row's law, `cdf` [rows, or 1 for all × days].
 
@@ -212,7 +212,7 @@ def sample_days(cdf: np.ndarray, keys: np.ndarray, index: int, out: np.ndarray) 
             out[i, k] = find_day(law, uniform(keys[i], k, index))
 
 
-@kernel("void(float64[:, :], uint64[:], uint64[:], float64, int64, int16[:, :])")
+@kernel("void(float64[:, :], uint64[:], uint64[:], float64, int64, int16[:, :])", lazy=True)
 def sample_days_together(
     cdf: np.ndarray, keys: np.ndarray, shared: np.ndarray, alike: float, index: int, out: np.ndarray
 ) -> None:
@@ -226,7 +226,7 @@ def sample_days_together(
             out[i, k] = find_day(cdf[i], 0.5 * math.erfc(-z * 0.7071067811865476))
 
 
-@kernel("void(float64[:, ::1], uint64[:], int64[:, ::1])")
+@kernel("void(float64[:, ::1], uint64[:], int64[:, ::1])", lazy=True)
 def sample_values(cdf: np.ndarray, keys: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` [rows × draws] with places in each row's law, `cdf` [rows × values], however long it is."""
     for i in range(out.shape[0]):
@@ -234,7 +234,7 @@ def sample_values(cdf: np.ndarray, keys: np.ndarray, out: np.ndarray) -> None:
             out[i, k] = find_day(cdf[i], uniform(keys[i], k, 0))
 
 
-@kernel("void(float64[:, :], uint64[:], int16[:, :])")
+@kernel("void(float64[:, :], uint64[:], int16[:, :])", lazy=True)
 def sample_ends(gone: np.ndarray, keys: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` [rows × scenarios] with the days 1, 2, … on which waits end, `gone` [rows × days] being the chance by
     each day; days + 1: not by then. With a constant hazard the draws are those of `sample_geometric`."""
@@ -243,7 +243,7 @@ def sample_ends(gone: np.ndarray, keys: np.ndarray, out: np.ndarray) -> None:
             out[i, k] = 1 + find_day(gone[i], 1.0 - uniform(keys[i], k, 0))
 
 
-@kernel("void(float64[:], int64[:], uint64[:], int64, int16[:, :])")
+@kernel("void(float64[:], int64[:], uint64[:], int64, int16[:, :])", lazy=True)
 def sample_geometric(
     hazard: np.ndarray, start: np.ndarray, keys: np.ndarray, never: int, out: np.ndarray
 ) -> None:
@@ -253,7 +253,7 @@ def sample_geometric(
             out[i, k] = min(never, start[i] + geometric(uniform(keys[i], k, 0), hazard[i], never))
 
 
-@kernel("void(float64[:, ::1], int64[:], int64[:], int64[:], uint64[:], int64, int16[:, :])")
+@kernel("void(float64[:, ::1], int64[:], int64[:], int64[:], uint64[:], int64, int16[:, :])", lazy=True)
 def sample_waits(
     laws: np.ndarray, row: np.ndarray, age: np.ndarray, start: np.ndarray, keys: np.ndarray, never: int, out: np.ndarray
 ) -> None:

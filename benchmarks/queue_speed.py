@@ -9,16 +9,23 @@ is printed: their standard error is what 1,000 scenarios have.
 *Peers*, if PEERS_PYTHON names an interpreter that has them (`queue_peers.txt`): SimPy and Ciw get the receipt days of
 some of these items in some scenarios; every cover day must be ours; the seconds are extrapolated to all of them.
 
-*Event kernel*: the package's own path, frames to outcomes, on a made-up company of 10,000 items: future demand, planned
-orders, cancellations, handling, ship-complete orders; 180 days, 1,000 scenarios. An event is what an event simulator
-would have to schedule: an order line or a day's demand of a class that comes, its leaving (shipped, cancelled, lost or
-open at the end), a receipt, an order placed. Days of an item on which nothing happens are none, though every one costs
-a draw.
+*Event kernel*: the package's own path, frames to outcomes, on a made-up company of 500 items (`--company-items`):
+future demand, planned orders, cancellations, handling, ship-complete orders; 180 days, 1,000 scenarios. An event is
+what an event simulator would have to schedule: an order line or a day's demand of a class that comes, its leaving
+(shipped, cancelled, lost or open at the end), a receipt, an order placed. Days of an item on which nothing happens are
+none, though every one costs a draw.
 
-*Shop*: the event kernel alone on 10,000 items of a made-up shop (`queue_shop.py`), by class and by a key of lines, with
-the draws of lines and purchases beside it; seconds by the clock with `--threads` (2 by default here).
+*Shop*: the event kernel alone on 10,000 items of a made-up shop (`queue_shop.py`) by class, and on a quarter of them by
+a key of lines, with the draws of lines and purchases beside it; seconds by the clock with `--threads` (2 by default
+here). SimPy and Ciw get some of these items in some scenarios with all draws written out (`queue_slices.py`): SimPy all
+that happens in the shop, Ciw, which has neither stores nor orders, a shop in which nobody leaves and receipts are told
+beforehand. Days of lines must be ours; of SimPy what runs short and what is received, too.
 
-Compile time of kernels is apart: import with an empty cache of machine code, less the import with a full one.
+*Periodic policies*: base stock, (s,S) and (r,Q) of one item reviewed every day, as stockpyl simulates them; stock less
+what is backordered at the end of every day must be ours.
+
+Compile time of kernels is apart: what import and the engines take with an empty cache of machine code, less the same
+with a full one; what is compiled then serves the other rows.
 
 Run ``python -m benchmarks.queue_speed`` (minutes; ``--quick``: a tenth of everything; ``--only first-come|events``).
 """
@@ -58,19 +65,25 @@ def main() -> None:
     if asked.row:
         print(json.dumps(ROWS[asked.row](asked)))
         return
-    first, others = (_compile_seconds(x) for x in ((0,), (0, 1, 2)))
-    print(f"compile time of the kernels: {first:.0f} CPU s, once; {others:.0f} with the rules not used by default\n")
-    if asked.only != "events":
-        _print_first_come(asked)
-    if asked.only != "first-come":
-        _print_events(asked)
-        _print_shop(asked)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["NUMBA_CACHE_DIR"] = folder  # of the processes below
+        cold, warm = _engine_seconds(), _engine_seconds()
+        first, key, shares = (a - b for a, b in zip(cold, warm, strict=True))
+        print(f"compile time of the kernels: {first:.0f} CPU s, once; rules not used by default: by a key {key:.0f}, "
+              f"by shares {shares:.0f}\n", flush=True)  # fmt: skip
+        if asked.only != "events":
+            _print_first_come(asked)
+        if asked.only != "first-come":
+            _print_shop(asked)
+            _print_policies(asked)
+            _print_events(asked)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="speed of the queue engines")
     parser.add_argument("--items", type=int, default=ITEMS, help="of the first-come queues; 11 lines, 4 purchases each")
-    parser.add_argument("--event-items", type=int, default=10_000)
+    parser.add_argument("--event-items", type=int, default=10_000, help="of the shop")
+    parser.add_argument("--company-items", type=int, default=500)
     parser.add_argument("--scenarios", type=int, default=SCENARIOS)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", choices=("first-come", "events"))
@@ -79,13 +92,14 @@ def _arguments() -> argparse.Namespace:
     asked = parser.parse_args()
     if asked.quick:
         asked.items, asked.event_items = asked.items // 10, asked.event_items // 10
+        asked.company_items //= 10
     asked.quick = False  # rows run in processes of their own, with these figures
     return asked
 
 
 def _in_its_own_process(asked: argparse.Namespace, row: str) -> dict[str, Any]:
     given = ["--items", asked.items, "--event-items", asked.event_items, "--scenarios", asked.scenarios,
-             "--threads", asked.threads, "--row", row]  # fmt: skip
+             "--company-items", asked.company_items, "--threads", asked.threads, "--row", row]  # fmt: skip
     command = [sys.executable, "-m", "benchmarks.queue_speed", *map(str, given)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -94,20 +108,18 @@ def _in_its_own_process(asked: argparse.Namespace, row: str) -> dict[str, Any]:
     return found
 
 
-def _compile_seconds(rules: tuple[int, ...]) -> float:
-    """CPU seconds of the import and the rules' engines with nothing cached, less those with everything cached."""
-    program = f"""import backorder_forecast.queue, backorder_forecast.core.first_come_law
+def _engine_seconds() -> list[float]:
+    """CPU seconds of the import with the default engine, and of the other rules' engines, in a process of its own."""
+    program = """import time
+import backorder_forecast.queue, backorder_forecast.core.first_come_law
 from backorder_forecast.core import queue_kernel, queue_layout
 problem, tally, _ = queue_layout.smallest()
-for rule in {rules}:
-    queue_kernel.simulate_components(problem._replace(rule=rule), tally, 0, 1)"""
-    with tempfile.TemporaryDirectory() as folder:
-        seconds = []
-        for _ in range(2):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-            subprocess.run([sys.executable, "-c", program], env=os.environ | {"NUMBA_CACHE_DIR": folder}, check=True)
-            seconds.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before)
-    return seconds[0] - seconds[1]
+for rule in (0, 1, 2):
+    queue_kernel.simulate_components(problem._replace(rule=rule), tally, 0, 1)
+    print(time.process_time())"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    ends = [float(x) for x in done.stdout.split()]
+    return [b - a for a, b in zip([0.0, *ends], ends, strict=False)]
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -272,7 +284,7 @@ def events(asked: argparse.Namespace) -> dict[str, Any]:
     from backorder_forecast.core import queue_kernel, queue_layout
     from backorder_forecast.synthetic import regime, simulate_company
 
-    company = simulate_company(regime("base", seed=1, items=asked.event_items))
+    company = simulate_company(regime("base", seed=1, items=asked.company_items))
     config = bf.Config(
         simulation={"scenarios": asked.scenarios, "horizon_days": DAYS, "jobs": asked.threads}, replay={"days": 0}
     )
@@ -324,7 +336,7 @@ def _print_events(asked: argparse.Namespace) -> None:
     x = _in_its_own_process(asked, "events")
     days = x["items"] * DAYS * asked.scenarios
     happened = _events(x)
-    print(f"event kernel: {x['items']:,.0f} items × {DAYS} days × {asked.scenarios:,} scenarios, frames to outcomes")
+    print(f"\nevent kernel: {x['items']:,.0f} items × {DAYS} days × {asked.scenarios:,} scenarios, frames to outcomes")
     print(f"{'':34}{'CPU s':>10}{'ns an event':>14}{'ns an item-day':>16}   goal")
     for name, seconds in (("kernel, with planned orders", x["kernel"][0]), ("kernel, open supply only", x["kernel"][1]),
                           ("bf.simulate, all of it", x["seconds"])):  # fmt: skip
@@ -334,26 +346,43 @@ def _print_events(asked: argparse.Namespace) -> None:
           f"receipts {x['receipts']:.3g}; peak {x['gigabytes']:.1f} GB")  # fmt: skip
 
 
-def shop(asked: argparse.Namespace, rule: int) -> dict[str, Any]:
-    """The event kernel by itself."""
+def shop(asked: argparse.Namespace, rule: int, part: int) -> dict[str, Any]:
+    """The event kernel by itself, on all items or a part of them."""
     from benchmarks import queue_shop
 
-    found = queue_shop.run(asked.event_items, asked.scenarios, max(asked.threads, 2), rule)
+    found = queue_shop.run(asked.event_items // part, asked.scenarios, max(asked.threads, 2), rule)
     happened = _what_happened(found.pop("problem"), found.pop("tally"))
     return {**found, **happened, "gigabytes": peak()}
 
 
 def _print_shop(asked: argparse.Namespace) -> None:
+    from benchmarks import queue_slices
+
     print(f"\nshop: {asked.event_items:,} items × {DAYS} days × {asked.scenarios:,} scenarios, event kernel alone")
     print(f"{'':34}{'CPU s':>10}{'ns an event':>14}{'ns an item-day':>16}{'clock s':>10}{'draws, CPU s':>14}   goal")
-    for row, name in (("shop", "class after class"), ("shop-key", "by a key of lines")):
+    for row, name in (("shop", "class after class"), ("shop-key", "a quarter, by a key of lines")):
         x = _in_its_own_process(asked, row)
         ns, days = x["kernel"] * 1e9, x["items"] * DAYS * asked.scenarios
         print(f"{name:34}{x['kernel']:10.1f}{ns / _events(x):14.1f}{ns / days:16.1f}{x['wall']:10.1f}{x['draws']:14.1f}"
               f"   {GOALS['events']}")  # fmt: skip
         print(f"{_events(x):.3g} events: demand {x['demand']:.3g}, lines {x['lines']:.3g}, receipts "
               f"{x['receipts']:.3g}; peak {x['gigabytes']:.1f} GB; with all inputs made "
-              f"{x['all']:.0f} s by the clock")  # fmt: skip
+              f"{x['all']:.0f} s by the clock", flush=True)  # fmt: skip
+        if row == "shop":
+            queue_slices.print_shop_peers(asked.event_items * asked.scenarios, x["kernel"])
+
+
+def policies(asked: argparse.Namespace) -> dict[str, Any]:
+    """Periodic policies, here and in stockpyl."""
+    from benchmarks import queue_slices
+
+    return queue_slices.policies(asked.scenarios)
+
+
+def _print_policies(asked: argparse.Namespace) -> None:
+    from benchmarks import queue_slices
+
+    queue_slices.print_policies(_in_its_own_process(asked, "policies"))
 
 
 ROWS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
@@ -362,8 +391,9 @@ ROWS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "exact": exact,
     "thinned": thinned,
     "events": events,
-    "shop": lambda asked: shop(asked, 0),
-    "shop-key": lambda asked: shop(asked, 1),
+    "shop": lambda asked: shop(asked, 0, 1),
+    "shop-key": lambda asked: shop(asked, 1, 4),
+    "policies": policies,
 }
 
 if __name__ == "__main__":

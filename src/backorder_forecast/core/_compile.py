@@ -1,14 +1,16 @@
 """One decorator for every compiled kernel: fixed signature, lock released, cached where a folder can be written."""
 
+import contextlib
 import functools
+import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler import Compiler, CompilerBase, DefaultPassBuilder, Flags
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ONE_AT_A_TIME = threading.Lock()
@@ -43,8 +45,34 @@ class _Generator:
         """Nothing."""
 
 
+class _Flags(Flags):  # type: ignore[misc]
+    """Numba's flags, soon compared: it looks them up tens of thousands of times a kernel, each time all forty."""
+
+    _hash = hash(Flags())  # it is made of the names of flags only
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _Flags) and self._values == other._values:
+            return True
+        return bool(super().__eq__(other))
+
+
+class _Whole(Compiler):  # type: ignore[misc]
+    """Numba's compiler of a kernel."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.state.flags = _Flags(self.state.flags)
+
+
 class _Part(CompilerBase):  # type: ignore[misc]
     """Numba's own passes for what is only a part of kernels: compiling each by itself as well takes twice the time."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.state.flags = _Flags(self.state.flags)
 
     def define_pipelines(self) -> list[Any]:
         """All passes without Python objects."""
@@ -62,7 +90,8 @@ def kernel(
     costs forty times what the queue day itself does. `fast` lets sums be added up in another order, as vectors of
     numbers want it; the order is the compiler's, and the same in every run. `inline` puts a part that every SKU and day
     goes through into its callers, however long the compiler finds it: to call it would hand over every array of the
-    problem, which costs several times what is done with them. `lazy` waits with compiling until the kernel is called.
+    problem, which costs several times what is done with them. `lazy` waits with compiling until the kernel is called;
+    no other kernel can call it.
 
     Numba keeps the machine code beside the module, else in the user's cache folder. Where neither can be written
     (a read-only image without a home) it refuses to cache: then the kernel is compiled anew in each process. The code
@@ -70,14 +99,15 @@ def kernel(
     """
 
     def compiled(function: F) -> F:
-        options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+        options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "pipeline_class": _Whole}
+        options["no_cfunc_wrapper"] = True  # nobody calls kernels from C
         if fast:
             options["fastmath"] = {"reassoc", "contract"}
         if not allocates:
             options["_nrt"] = False
         if signature is None:
             # only other kernels call it: leaving out the wrapper for Python saves most of its compile time
-            options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _Part}
+            options |= {"no_cpython_wrapper": True, "pipeline_class": _Part}
         try:
             dispatcher = _placed(numba.njit(cache=signature is not None, **options)(function), inline)
         except RuntimeError as problem:
@@ -113,9 +143,23 @@ def _compiled(dispatcher: Any, signature: Any) -> Any:
         if kept is not None:
             # numba looks at the file of the kernel only, but parts of other modules are compiled into it
             kept._source_stamp = (kept._source_stamp, _parts_stamp())
-        dispatcher.compile(signature)
+        with _no_garbage_collected():
+            dispatcher.compile(signature)
         dispatcher.disable_compile()
     return dispatcher
+
+
+@contextlib.contextmanager
+def _no_garbage_collected() -> Iterator[None]:
+    """Compiling makes millions of objects that are all needed to its end: to look for garbage among them, again and
+    again, takes a tenth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _parts_stamp() -> tuple[tuple[str, float, int], ...]:

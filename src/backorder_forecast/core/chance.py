@@ -35,11 +35,16 @@ def scenario_key(key: np.uint64, scenario: int) -> np.uint64:
     return mix(key + np.uint64(scenario + 1) * _WEYL)
 
 
+@kernel("float64(uint64)")
+def to_unit(bits: np.uint64) -> float:
+    """A number in (0, 1) from 64 scrambled bits."""
+    return (float(np.int64(bits >> _S11)) + 0.5) * _TO_UNIT
+
+
 @kernel("float64(uint64, int64)")
 def draw(scenario_key: np.uint64, index: int) -> float:
     """`uniform` from what :func:`scenario_key` gives."""
-    z = mix(scenario_key + np.uint64(index + 1) * _STEP)
-    return (float(z >> _S11) + 0.5) * _TO_UNIT
+    return to_unit(mix(scenario_key + np.uint64(index + 1) * _STEP))
 
 
 @kernel("float64(uint64, int64, int64)")
@@ -51,12 +56,9 @@ def uniform(key: np.uint64, scenario: int, index: int) -> float:
 @kernel("int64(float64)")
 def _draws_within(level: float) -> int:
     """How many of the 2**53 draws that there are, are at most this level."""
-    count = int(min(max(level, 0.0), 1.0) / _TO_UNIT)
-    while count > 0 and (float(count - 1) + 0.5) * _TO_UNIT > level:
-        count -= 1
-    while count < _DRAWS and (float(count) + 0.5) * _TO_UNIT <= level:
-        count += 1
-    return count
+    level = min(max(level, 0.0), 1.0)
+    count = int(level / _TO_UNIT)
+    return count + (1 if count < _DRAWS and (float(count) + 0.5) * _TO_UNIT <= level else 0)
 
 
 @kernel("uint64(float64)")
@@ -82,7 +84,7 @@ def combine(salt: np.uint64, keys: np.ndarray) -> np.ndarray:
     return out
 
 
-@kernel("uint64[:](uint8[:], int64[:])")
+@kernel("uint64[:](uint8[:], int64[:])", lazy=True)
 def hash_texts(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """FNV-1a over the UTF-8 bytes of each text, finalised; `offsets` has one entry more than texts."""
     out = np.empty(offsets.size - 1, np.uint64)
@@ -198,7 +200,7 @@ def find_day(cdf: np.ndarray, u: float) -> int:
     return at + 1 if left == 1 and cdf[at] < u else at
 
 
-@kernel("void(float64[:, :], uint64[:], int64, int16[:, :])")
+@kernel("void(float64[:, :], uint64[:], int64, int16[:, :])", lazy=True)
 def sample_days(cdf: np.ndarray, keys: np.ndarray, index: int, out: np.ndarray) -> None:
     """Fill `out` [rows × scenarios] with days from each row's law, `cdf` [rows, or 1 for all × days].
 
@@ -210,7 +212,7 @@ def sample_days(cdf: np.ndarray, keys: np.ndarray, index: int, out: np.ndarray) 
             out[i, k] = find_day(law, uniform(keys[i], k, index))
 
 
-@kernel("void(float64[:, :], uint64[:], uint64[:], float64, int64, int16[:, :])")
+@kernel("void(float64[:, :], uint64[:], uint64[:], float64, int64, int16[:, :])", lazy=True)
 def sample_days_together(
     cdf: np.ndarray, keys: np.ndarray, shared: np.ndarray, alike: float, index: int, out: np.ndarray
 ) -> None:
@@ -224,7 +226,7 @@ def sample_days_together(
             out[i, k] = find_day(cdf[i], 0.5 * math.erfc(-z * 0.7071067811865476))
 
 
-@kernel("void(float64[:, ::1], uint64[:], int64[:, ::1])")
+@kernel("void(float64[:, ::1], uint64[:], int64[:, ::1])", lazy=True)
 def sample_values(cdf: np.ndarray, keys: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` [rows × draws] with places in each row's law, `cdf` [rows × values], however long it is."""
     for i in range(out.shape[0]):
@@ -232,7 +234,7 @@ def sample_values(cdf: np.ndarray, keys: np.ndarray, out: np.ndarray) -> None:
             out[i, k] = find_day(cdf[i], uniform(keys[i], k, 0))
 
 
-@kernel("void(float64[:, :], uint64[:], int16[:, :])")
+@kernel("void(float64[:, :], uint64[:], int16[:, :])", lazy=True)
 def sample_ends(gone: np.ndarray, keys: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` [rows × scenarios] with the days 1, 2, … on which waits end, `gone` [rows × days] being the chance by
     each day; days + 1: not by then. With a constant hazard the draws are those of `sample_geometric`."""
@@ -241,7 +243,7 @@ def sample_ends(gone: np.ndarray, keys: np.ndarray, out: np.ndarray) -> None:
             out[i, k] = 1 + find_day(gone[i], 1.0 - uniform(keys[i], k, 0))
 
 
-@kernel("void(float64[:], int64[:], uint64[:], int64, int16[:, :])")
+@kernel("void(float64[:], int64[:], uint64[:], int64, int16[:, :])", lazy=True)
 def sample_geometric(
     hazard: np.ndarray, start: np.ndarray, keys: np.ndarray, never: int, out: np.ndarray
 ) -> None:
@@ -251,7 +253,7 @@ def sample_geometric(
             out[i, k] = min(never, start[i] + geometric(uniform(keys[i], k, 0), hazard[i], never))
 
 
-@kernel("void(float64[:, ::1], int64[:], int64[:], int64[:], uint64[:], int64, int16[:, :])")
+@kernel("void(float64[:, ::1], int64[:], int64[:], int64[:], uint64[:], int64, int16[:, :])", lazy=True)
 def sample_waits(
     laws: np.ndarray, row: np.ndarray, age: np.ndarray, start: np.ndarray, keys: np.ndarray, never: int, out: np.ndarray
 ) -> None:

@@ -127,7 +127,7 @@ def mixture_cdf(sizes: np.ndarray, weights: np.ndarray, theta: np.ndarray, out: 
     accumulate(out)
 
 
-@kernel("void(float64[:, ::1], float64[::1], float64[::1], int64[::1], float64[:, ::1])")
+@kernel("void(float64[:, ::1], float64[::1], float64[::1], int64[::1], float64[:, ::1])", lazy=True)
 def add_lifted(mass: np.ndarray, lift: np.ndarray, weight: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
     """Add weight[i] × lift[x] × mass[i, x], where that is above 0, to out[rows[i], x].
 
@@ -156,7 +156,7 @@ def places(cdf: np.ndarray, levels: np.ndarray, out: np.ndarray) -> None:
             out[i, q] = low
 
 
-@kernel("void(complex128[:, ::1], float64[:, ::1], complex128[:, ::1])", fast=True)
+@kernel("void(complex128[:, ::1], float64[:, ::1], complex128[:, ::1])", fast=True, lazy=True)
 def compound(sizes: np.ndarray, chance: np.ndarray, out: np.ndarray) -> None:
     """Row by row, the transform of a sum of as many sizes as there is demand: Σ chance[i, c] · sizes[i, ·]^c.
 
@@ -183,7 +183,8 @@ def compound(sizes: np.ndarray, chance: np.ndarray, out: np.ndarray) -> None:
 
 
 @kernel(
-    "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[::1], float64, float64[:, ::1], float64[:, ::1])"
+    "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[::1], float64, float64[:, ::1], float64[:, ::1])",
+    lazy=True,
 )
 def merge_products(
     first: np.ndarray, chance: np.ndarray, second: np.ndarray, shares: np.ndarray, tolerance: float,

@@ -4,8 +4,8 @@ from typing import Any
 
 from ._compile import kernel
 from .day_sets import clear, mark, marked
-from .queue_demand import take_out
 from .queue_layout import BY_CLASS, DONE, FIRM, FIRST_PURCHASE, GHOST, STOCK, WAITING, Problem, State, Tally
+from .queue_waiting import take_out
 
 
 @kernel(allocates=False, inline=True)
@@ -42,8 +42,6 @@ def start_sku(p: Problem, s: State, i: int, g: int, line0: int, po0: int, k: int
     s.batch[i, 0].src = STOCK
     s.sku[i].short_now = 0
     s.sku[i].first_short = p.horizon + 1
-    for r in range(p.risk_days.size):
-        s.short[i, r] = 0.0
     for c in range(s.back.shape[1]):
         clear(s.waits[i, c])
         s.at[i, c].line = p.class_from[g, c] if p.rule == BY_CLASS else sku.line_from
@@ -204,11 +202,11 @@ def cancel(
                 t.ledger[g, k, 1] -= units
                 t.ledger[g, k, 2] += units
         j = s.line[x].cancel_next
-    _leave(p, s, t, i, g, day, k)
+    leave(p, s, t, i, g, day, k)
 
 
 @kernel(allocates=False, inline=True)
-def _leave(p: Problem, s: State, t: Tally, i: int, g: int, day: int, k: int) -> None:
+def leave(p: Problem, s: State, t: Tally, i: int, g: int, day: int, k: int) -> None:
     """Simulated customers who have had enough."""
     node = s.day[i, day].back_cancel
     s.day[i, day].back_cancel = -1

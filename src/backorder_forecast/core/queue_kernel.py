@@ -15,18 +15,10 @@ import numpy as np
 
 from ._by_reference import by_reference
 from ._compile import kernel
-from .chance import find_day
+from .chance import mix
 from .day_sets import SMALL, clear, mark, marked, next_marked
 from .queue_ahead import next_working_day, run_ahead
-from .queue_demand import (
-    draw_ahead,
-    draw_scenario,
-    future_patience,
-    join_queue,
-    lose,
-    take_drawn,
-    waiting_of,
-)  # fmt: skip
+from .queue_demand import batch_size, draw_ahead, draw_sku
 from .queue_events import cancel, receive, release, start_sku
 from .queue_keys import allocate_by_key
 from .queue_layout import (
@@ -61,10 +53,11 @@ from .queue_layout import (
     new_state,
     smallest,
 )  # fmt: skip
-from .queue_orders import lead_draw, order_below, order_quantity, review, visit
+from .queue_orders import guide_lead_time, lead_draw, lead_time, order_below, order_quantity, review, visit
 from .queue_serve import allocate
 from .queue_sets import leave_alone, send_sets
 from .queue_shares import allocate_shares
+from .queue_waiting import join_queue, run_short, waiting_of
 
 __all__ = [
     "BASE_STOCK",
@@ -120,6 +113,8 @@ def _new_lines(s: State, i: int, line0: int, day: int) -> float:
 def _new_demand(p: Problem, s: State, t: Tally, i: int, g: int, line0: int, day: int, k: int) -> float:
     """Units of the lines that join the queue today, known and simulated ones."""
     known, simulated = _new_lines(s, i, line0, day), join_queue(p, s, i, g, day, k)
+    if known > 0.0:
+        s.short[i, s.risk_at[day]].new += known
     if t.ledger.shape[0] > 0:
         t.ledger[g, k, 3] += simulated
     return known + simulated
@@ -139,13 +134,6 @@ def _unmet_today(s: State, i: int, line0: int, day: int, commits: bool) -> tuple
     return known, waiting_of(s, i, day)
 
 
-@kernel(allocates=False, inline=True)
-def _record_short(p: Problem, s: State, i: int, day: int, units: float) -> None:
-    s.sku[i].short_now = 1
-    s.sku[i].first_short = min(s.sku[i].first_short, day)
-    s.short[i, s.risk_at[day]] += units
-
-
 @kernel(allocates=False)
 def _close_sku(p: Problem, s: State, t: Tally, i: int, g: int, line0: int, k: int) -> None:
     """After the last day: lines that did not leave, and what the scenario says of the SKU's risk."""
@@ -160,18 +148,14 @@ def _close_sku(p: Problem, s: State, t: Tally, i: int, g: int, line0: int, k: in
                 release(p, t, j, p.horizon + 1, k)
         if s.line[x].seen_first == 0:
             t.line_day[j, p.horizon + 1].first += 1
-    t.first_short[g, s.sku[i].first_short] += 1
-    today = p.first_ordinal - 1
-    lead = max(1, find_day(p.new_lead[sku.lead_row], lead_draw(p, g, today, k)))
-    lead = p.receive_on[min(lead, p.horizon + 1)]
-    short = 0.0
-    for r in range(p.risk_days.size):
-        short += s.short[i, r]
-        t.risk[g, r].short_units += short
-        if s.sku[i].first_short <= p.risk_days[r]:
-            t.risk[g, r].short += 1
-            if s.sku[i].first_short >= lead:
-                t.risk[g, r].preventable += 1
+    first = s.sku[i].first_short
+    t.first_short[g, first] += 1
+    if first <= p.horizon:
+        s.short[i, s.risk_at[first]].scenarios += 1
+        today = p.first_ordinal - 1
+        lead = max(1, lead_time(p, s, i, g, lead_draw(p, g, today, k)))
+        if first >= p.receive_on[min(lead, p.horizon + 1)]:
+            s.short[i, s.risk_at[first]].preventable += 1
 
 
 @kernel(allocates=False, inline=True)
@@ -192,13 +176,9 @@ def _after_service(
     if t.ledger.shape[0] > 0:
         t.ledger[g, k, 1] += taken
     if new > 0.0:
-        s.new_units[i, s.risk_at[day]] += new
         known, simulated = _unmet_today(s, i, line0, day, commits)
         if known + simulated > 0.0:
-            _record_short(p, s, i, day, known + simulated)
-            if simulated > 0.0 and p.sku[g].queue_share < 1.0:
-                lose(p, s, t, i, g, day, k, simulated)
-            future_patience(p, s, i, g, day, k)
+            run_short(p, s, t, i, g, day, k, known, simulated)
     _come_back(p, s, i, g, day, commits, tied, new > 0.0 or taken > 0.0 or marked(s.dated[i], day))
     s.day[i, day].wanted = -1
     if s.sku[i].free + s.sku[i].on_order - s.sku[i].wait < s.sku[i].order_below:
@@ -233,25 +213,21 @@ def _start_scenario(p: Problem, s: State, t: Tally, c: int, k: int) -> None:
     s.listed[0] = 0
     for o in range(order0, p.component[c + 1].order):
         s.order_wait[o - order0] = p.order_lines[o]
-    ahead = k % s.ahead_came.shape[0]
-    if g1 - g0 > 1 and ahead == 0:
+    n = g1 - g0
+    ahead = k % batch_size(p, s, n)
+    if ahead == 0:
         draw_ahead(p, s, c, k)
-    for i in range(g1 - g0):
+    for i in range(n):
         g = (g0 + i) & SMALL
-        if g1 - g0 > 1:
-            take_drawn(p, s, i, ahead)
-        else:
-            draw_scenario(p, s, i, g, k)
+        s.sku[i].next = s.drawn[ahead * n + i]
         for at in range(s.visit.shape[1]):
             s.visit[i, at], s.dated[i, at] = s.always[i, at], 0
-            for of in range(p.class_share.shape[1]):
-                s.visit[i, at] |= s.came[i, of, at]
         start_sku(p, s, i, g, line0, po0, k)
         if s.sku[i].known > 0:
             visit(s, i, 1, p.horizon)
         if s.sku[i].free + s.sku[i].on_order - s.sku[i].wait < s.sku[i].order_below:
             visit(s, i, next_marked(s.review[i], 1), p.horizon)
-        s.due[i] = run_ahead(p, s, t, i, g, po0, 0, k)
+        s.due[i] = 0
 
 
 @kernel(allocates=False, inline=True)
@@ -276,7 +252,7 @@ def _engine(allocation: Any, leave_in_ratio: Any = leave_alone) -> Any:
         g0, n = p.component[c].sku, p.component[c + 1].sku - p.component[c].sku
         line0, po0, order0 = p.sku[g0].line_from, p.sku[g0].po_from, p.component[c].order
         tied = p.component[c + 1].order > order0
-        day = _next_due(s, n)
+        day = 0
         while day <= p.horizon:
             for i in range(n):
                 if s.due[i] == day and marked(s.dated[i], day):
@@ -285,13 +261,14 @@ def _engine(allocation: Any, leave_in_ratio: Any = leave_alone) -> Any:
             for at in range(n):
                 i, g, taken = at & SMALL, (g0 + at) & SMALL, 0.0
                 if s.due[i] == day:
-                    new = _new_demand(p, s, t, i, g, line0, day, k)
-                    if _is_served(p, s, i, g, day, tied):
-                        commits = p.calendar[p.sku[g].location, day].working == 1
-                        taken = allocation(p, s, t, i, g, line0, order0, day, k, commits, tied)
-                    _after_service(p, s, t, i, g, line0, day, k, tied, new, taken)
-                    s.due[i] = run_ahead(p, s, t, i, g, po0, day, k)
-            if tied:
+                    if day > 0:
+                        new = _new_demand(p, s, t, i, g, line0, day, k)
+                        if _is_served(p, s, i, g, day, tied):
+                            commits = p.calendar[p.sku[g].location, day].working == 1
+                            taken = allocation(p, s, t, i, g, line0, order0, day, k, commits, tied)
+                        _after_service(p, s, t, i, g, line0, day, k, tied, new, taken)
+                    s.due[i] = run_ahead(p, s, t, i, g, po0, day, k, tied)
+            if tied and day > 0:
                 leave_in_ratio(p, s, t, c, day, k)
             day = _next_due(s, n)
 
@@ -314,9 +291,11 @@ def _engine(allocation: Any, leave_in_ratio: Any = leave_alone) -> Any:
 def _open_component(p: Problem, s: State, c: int) -> None:
     """What is the same in every scenario: days of review, days to be visited whatever happens."""
     g0, g1 = p.component[c].sku, p.component[c + 1].sku
-    s.tabled[:] = 0
     for g in range(g0, g1):
         i, sku = g - g0, p.sku[g]
+        for of in range(s.class_key.shape[1]):
+            s.class_key[i, of] = mix(sku.key ^ p.class_salt[of])
+        guide_lead_time(p, s, i, g)
         clear(s.review[i])
         clear(s.always[i])
         for day in range(1, min(p.horizon, sku.end_day) + 1):
@@ -329,8 +308,11 @@ def _open_component(p: Problem, s: State, c: int) -> None:
                     mark(s.always[i], day)
         for day in range(1, p.horizon + 1 if sku.path >= 0 else 1):
             mark(s.always[i], day)
-        for r in range(s.new_units.shape[1]):
-            s.new_units[i, r] = 0.0
+        for r in range(s.short.shape[1]):
+            s.short[i, r].scenarios = s.short[i, r].preventable = 0
+            s.short[i, r].units = s.short[i, r].new = 0.0
+        for day in range(p.horizon + 2):
+            s.day_units[i, day] = 0.0
         # of whole units the order in which they are added up does not matter
         whole = sku.unit == math.floor(sku.unit)
         s.sku[i].order_below = order_below(p, g)
@@ -339,12 +321,22 @@ def _open_component(p: Problem, s: State, c: int) -> None:
 
 @kernel(allocates=False)
 def _close_component(p: Problem, t: Tally, s: State, c: int) -> None:
+    """What happened by each risk day."""
     g0 = p.component[c].sku
     for g in range(g0, p.component[c + 1].sku):
-        units = 0.0
+        i, units, new, day = g - g0, 0.0, 0.0, 1
         for r in range(p.risk_days.size):
-            units += s.new_units[g - g0, r]
-            t.risk[g, r].new_units += units
+            units, new = units + s.short[i, r].units, new + s.short[i, r].new
+            while day <= p.risk_days[r]:
+                new += s.day_units[i, day]
+                day += 1
+            if r > 0:
+                s.short[i, r].scenarios += s.short[i, r - 1].scenarios
+                s.short[i, r].preventable += s.short[i, r - 1].preventable
+            t.risk[g, r].short += s.short[i, r].scenarios
+            t.risk[g, r].preventable += s.short[i, r].preventable
+            t.risk[g, r].short_units += units
+            t.risk[g, r].new_units += new
 
 
 _PROBLEM, _TALLY, _STATE = (numba.typeof(x) for x in smallest())
@@ -409,14 +401,20 @@ def simulate_components(p: Problem, t: Tally, start: int, stop: int) -> None:
 @kernel(numba.void(_PROBLEM, _STATE, numba.int64, numba.float64[:, :, ::1]), allocates=False, lazy=True)
 def _demand_paths(problem: Problem, state: State, g: int, out: np.ndarray) -> None:
     p, s = by_reference(problem), by_reference(state)
-    s.tabled[:] = 0
+    for c in range(s.class_key.shape[1]):
+        s.class_key[0, c] = mix(p.sku[g].key ^ p.class_salt[c])
     for k in range(p.scenarios):
-        draw_scenario(p, s, 0, g, k)
-        for c in range(p.class_share.shape[1]):
-            day = next_marked(s.came[0, c], 1)
-            while day <= p.horizon:
-                out[c, k, day - 1] = s.back[0, c, day]
-                day = next_marked(s.came[0, c], day + 1)
+        s.room[1] = s.room[2] = 0
+        draw_sku(p, s, 0, g, 1, k, k + 1)
+        at = 0
+        while s.demand[at].day <= p.horizon:
+            day, of = s.demand[at].day, s.demand[at].of
+            if of >= 0:
+                out[of, k, day - 1] = s.demand[at].units
+            else:
+                for c in range(p.class_share.shape[1]):
+                    out[c, k, day - 1] = s.split[-1 - of, c]
+            at += 1
 
 
 def demand_paths(p: Problem, g: int, out: np.ndarray) -> None:

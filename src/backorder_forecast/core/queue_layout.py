@@ -175,7 +175,8 @@ _SKU_STATE = np.dtype(
         ("known", "i8"), ("ghosts", "i8"),  # open lines that wait today, and lines that have cancelled, not done yet
         ("short_now", "i8"), ("first_short", "i8"),
         ("order_below", "f8"),  # an order is due where the position is less
-        ("plain", "i8"),  # 1: a day on which there is enough for all is soon done, see :mod:`.queue_kernel`
+        ("plain", "i8"),  # 1: days on which nobody waits are soon done, see :mod:`.queue_ahead`
+        ("next", "i8"),  # the row of `demand` that comes next
     ],
     align=True,
 )  # fmt: skip
@@ -189,17 +190,22 @@ _LINE_STATE = np.dtype(
 _DAY = np.dtype([(x, "i4") for x in ("arrival", "cancel", "wanted", "gone", "back_cancel")], align=True)
 _NODE = np.dtype([("next", "i8"), ("qty", "f8"), ("src", "i8")], align=True)
 _BATCH = np.dtype([("cum", "f8"), ("src", "i8")], align=True)
+_DEMAND = np.dtype([("units", "f8"), ("day", "i4"), ("of", "i4")], align=True)
+_SHORT = np.dtype([("scenarios", "i8"), ("preventable", "i8"), ("units", "f8"), ("new", "f8")], align=True)
 _RATE = np.dtype([("size", "f8"), ("p", "f8")], align=True)
 _AT = np.dtype([("line", "i8"), ("turn", "i8"), ("next", "i8")], align=True)
 CLAIM = np.dtype([("units", "f8"), ("award", "f8"), ("rest", "i8"), ("who", "i8")], align=True)
 _PURCHASE_STATE = np.dtype([("gone_next", "i8"), ("left", "f8")], align=True)
 
-COUNTS_TABLED = 8
+COUNTS_TABLED = 7
 """How many cumulative probabilities of a day's counts are kept; beyond, they are worked out each time."""
 
 
-AHEAD = 1 << 27
-"""Bytes of demand that may be drawn ahead, where several SKUs go through a scenario together."""
+AHEAD = 1 << 28
+"""Bytes of demand that may be drawn ahead; memory is taken only as far as there is demand."""
+
+GUIDE = 256
+"""Steps of probability for which it is kept where a law is to be searched (Chen and Asau 1974)."""
 
 
 class State(NamedTuple):
@@ -207,7 +213,10 @@ class State(NamedTuple):
     bits, 64 days in a word (:mod:`.day_sets`), W words for days 0…H + 1.
 
     The lists are empty, whenever a scenario begins, because every day that has one is visited and empties it. The
-    demand tables are those of one SKU at a time.
+    demand tables are those of one stratum of one SKU at a time.
+
+    Simulated demand is drawn for B scenarios ahead, and listed day after day: the units of a day, and of which class
+    they are; of several (−1 − a row of `split`) where not all are of one. Behind the last comes a day beyond all.
     """
 
     sku: np.ndarray  # _SKU_STATE [n]
@@ -217,7 +226,11 @@ class State(NamedTuple):
     batch: np.ndarray  # _BATCH [n, arrivals]
     back: np.ndarray  # f8 [n, max(C, L), H + 2]: units of simulated demand, by the day it comes; then: still waiting
     leave: np.ndarray  # i4 [n, max(C, L), H + 2]: the next in a list of those who leave
-    came: np.ndarray  # u8 [n, C, W]: days on which there is simulated demand
+    demand: np.ndarray  # _DEMAND: simulated demand of an SKU in a scenario, one after the other
+    split: np.ndarray  # f8 [rows, C]: units of each class, where they are of several
+    drawn: np.ndarray  # i8 [B × n]: where in `demand` an SKU's begins, scenario by scenario
+    room: np.ndarray  # i8 [3]: rows of `drawn` that there is memory for; of `demand` and of `split`, those in use
+    day_units: np.ndarray  # f8 [n, H + 2]: units of simulated demand, all scenarios
     waits: np.ndarray  # u8 [n, max(C, L), W]: those whose demand still waits
     review: np.ndarray  # u8 [n, W]: days on which an order may be placed
     visit: np.ndarray  # u8 [n, W]: days to be visited
@@ -227,8 +240,7 @@ class State(NamedTuple):
     at: np.ndarray  # _AT [n, max(C, L)]: where waiting lines begin; whose turn is next
     po: np.ndarray  # _PURCHASE_STATE [purchases]
     stay: np.ndarray  # f8 [max(C, L), H + 2]: below which draw a simulated customer waits for longer, rounded down
-    short: np.ndarray  # f8 [n, R]
-    new_units: np.ndarray  # f8 [n, R + 1]: units newly wanted after the risk day before and by this one, all scenarios
+    short: np.ndarray  # _SHORT [n, R + 1]: what ran short after the risk day before and by this one, all scenarios
     risk_at: np.ndarray  # i8 [H + 2]: the first risk day on or after each
     order_wait: np.ndarray  # i8 [orders]: lines, not cancelled, that are not ready
     order_share: np.ndarray  # f8 [orders]: of a group in ratio, the share that all its lines have set aside
@@ -238,17 +250,21 @@ class State(NamedTuple):
     asked: np.ndarray  # f8 [as many]: their claims, for the user's function
     given: np.ndarray  # f8 [as many]: and what it gives
     floor: np.ndarray  # f8 [G]: units that each group may not draw today
-    tabled: np.ndarray  # i8 [2 M]: which strata of the SKU's demand, of counts and of occurrence, have tables
-    limit: np.ndarray  # u8 [2 M, C, 64 W]: from which draw on a day has demand
-    rate: np.ndarray  # _RATE [M × C, H + 2]: a day's size, and P(the last count in its table)
-    cum: np.ndarray  # f8 [M × C, H + 2, COUNTS_TABLED]: cumulative probability of a day's counts
-    ahead_came: np.ndarray  # u8 [scenarios drawn ahead, n, C, W]: `came` of these scenarios
-    ahead_units: np.ndarray  # f8 [as many, n, C, H + 2]: and the units of those days, one after the other
+    class_key: np.ndarray  # u8 [n, max(C, L)]: of the SKU's draws for a class or kind
+    lead_guide: np.ndarray  # i2 [n, GUIDE]: from where to search the law of new orders
+    wait_guide: np.ndarray  # i2 [max(C, L), GUIDE]: the same for customers' waits
+    first_alike: np.ndarray  # i4 [2 M]: the first scenario in each stratum, of counts, of occurrence
+    alike: np.ndarray  # i4 [B]: the next in the same stratum
+    came: np.ndarray  # u8 [C, W]: days on which a draw says that there is demand
+    bits: np.ndarray  # u8 [C, 64 W]: the draws
+    limit: np.ndarray  # u8 [C, 64 W]: from which draw on a day has demand
+    rate: np.ndarray  # _RATE [C, H + 2]: a day's size, and P(the last count in its table)
+    cum: np.ndarray  # f8 [C, H + 2, COUNTS_TABLED + 1]: cumulative probability of a day's counts
 
 
 def new_state(p: Problem, start: int, stop: int) -> State:
     """Room for the largest of the components start…stop−1."""
-    days, classes, strata = p.horizon + 2, p.class_share.shape[1], p.level_shares.size
+    days, classes = p.horizon + 2, p.class_share.shape[1]
     words = (days + 63) // 64
     lanes = max(classes, p.kind_cum.shape[1])
     first, last = p.component["sku"][start:stop], p.component["sku"][start + 1 : stop + 1]
@@ -257,7 +273,10 @@ def new_state(p: Problem, start: int, stop: int) -> State:
     claims = int(lines + lanes * days if p.rule >= PROPORTIONAL else 1)
     purchases = int((p.sku["po_to"][last - 1] - p.sku["po_from"][first]).max())
     orders = int(np.diff(p.component["order"][start : stop + 1]).max())
-    ahead = min(p.scenarios, max(1, AHEAD // (8 * n * classes * days))) if n > 1 else 1
+    room = AHEAD // (_DEMAND.itemsize * days + (8 * classes * days if classes > 1 else 0))
+    batch = scenarios_ahead(room, p.scenarios, last - first)
+    rows = int((batch * (last - first)).max())
+    stay = np.exp(p.patience[:, :1] - p.patience) * (1.0 - 1e-9)
     day = np.zeros((n, days), _DAY)
     for head in _DAY.names or ():
         day[head] = -1
@@ -269,7 +288,11 @@ def new_state(p: Problem, start: int, stop: int) -> State:
         np.zeros((n, 2 * purchases + days + 1), _BATCH),
         np.zeros((n, lanes, days)),
         np.zeros((n, lanes, days), np.int32),
-        np.zeros((n, classes, words), np.uint64),
+        np.zeros(rows * days, _DEMAND),
+        np.zeros((rows * days if classes > 1 else 1, classes)),
+        np.zeros(rows, np.int64),
+        np.array([room, 0, 0]),
+        np.zeros((n, days)),
         np.zeros((n, lanes, words), np.uint64),
         np.zeros((n, words), np.uint64),
         np.zeros((n, words), np.uint64),
@@ -278,9 +301,8 @@ def new_state(p: Problem, start: int, stop: int) -> State:
         np.zeros(n, np.int64),
         np.zeros((n, lanes), _AT),
         np.zeros(purchases, _PURCHASE_STATE),
-        np.exp(p.patience[:, :1] - p.patience) * (1.0 - 1e-9),
-        np.zeros((n, p.risk_days.size + 1)),
-        np.zeros((n, p.risk_days.size + 1)),
+        stay,
+        np.zeros((n, p.risk_days.size + 1), _SHORT),
         np.searchsorted(p.risk_days, np.arange(days)),
         np.zeros(orders, np.int64),
         np.zeros(orders),
@@ -290,13 +312,29 @@ def new_state(p: Problem, start: int, stop: int) -> State:
         np.zeros(claims),
         np.zeros(claims),
         np.zeros(max(p.groups, 1)),
-        np.zeros(2 * strata, np.int64),
-        np.zeros((2 * strata, classes, 64 * words), np.uint64),
-        np.zeros((strata * classes, days), _RATE),
-        np.zeros((strata * classes, days, COUNTS_TABLED)),
-        np.zeros((ahead, n, classes, words), np.uint64),
-        np.zeros((ahead, n, classes, days)),
+        np.zeros((n, lanes), np.uint64),
+        np.zeros((n, GUIDE), np.int16),
+        _guide(stay),
+        np.zeros(2 * p.level_shares.size, np.int32),
+        np.zeros(batch.max(), np.int32),
+        np.zeros((classes, words), np.uint64),
+        np.zeros((classes, 64 * words), np.uint64),
+        np.zeros((classes, 64 * words), np.uint64),
+        np.zeros((classes, days), _RATE),
+        np.zeros((classes, days, COUNTS_TABLED + 1)),
     )
+
+
+def scenarios_ahead(room: int, scenarios: int, skus: Any) -> Any:
+    """For how many scenarios the demand of a component of so many SKUs is drawn at once. It depends on the component
+    only, so that sums over scenarios are added up in one order, however many threads there are."""
+    return np.minimum(np.maximum(room // skus, 1), scenarios)
+
+
+def _guide(stay: np.ndarray) -> np.ndarray:
+    """For each step of a draw the first day by which not every such draw stays; `stay` [rows, days], falling."""
+    steps = np.arange(1, GUIDE + 1) / GUIDE
+    return np.stack([np.searchsorted(-row, -steps) for row in stay]).astype(np.int16)
 
 
 def smallest() -> tuple[Problem, Tally, State]:

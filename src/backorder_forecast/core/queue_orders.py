@@ -9,7 +9,7 @@ from ._compile import kernel
 from .chance import find_day, normal_quantile, uniform
 from .day_sets import mark, marked, next_marked
 from .queue_events import add_arrival
-from .queue_layout import BASE_STOCK, NO_POLICY, PLANNED, RQ, Problem, State
+from .queue_layout import BASE_STOCK, GUIDE, NO_POLICY, PLANNED, RQ, Problem, State
 
 
 @kernel(allocates=False, inline=True)
@@ -22,10 +22,13 @@ def order_quantity(sku: Any, position: float) -> float:
     if not due:
         return 0.0
     if sku.policy == RQ:
-        # (r, nQ): as many lots as bring the position above the reorder point
-        qty = sku.order_qty * (math.floor((sku.reorder_point - position) / sku.order_qty) + 1.0)
+        # (r, nQ): as many lots as bring the position above the reorder point, mostly one
+        qty, below = sku.order_qty, sku.reorder_point - position
+        if below >= sku.order_qty:
+            qty *= math.floor(below / sku.order_qty) + 1.0
     qty = max(qty, sku.min_order_qty)
-    qty = sku.pack_size * math.ceil(qty / sku.pack_size - 1e-9)
+    packs = qty if sku.pack_size == 1.0 else qty / sku.pack_size
+    qty = sku.pack_size * math.ceil(packs - 1e-9)
     if position + qty > sku.max_stock:
         qty = sku.pack_size * math.floor((sku.max_stock - position) / sku.pack_size + 1e-9)
     return max(qty, 0.0)
@@ -63,11 +66,27 @@ def review(p: Problem, s: State, i: int, g: int, day: int, k: int) -> None:
         qty = order_quantity(sku, mine.free + mine.on_order - mine.wait)
         if qty > 0.0:
             mine.on_order += qty
-            lead = max(1, find_day(p.new_lead[sku.lead_row], lead_draw(p, g, p.first_ordinal + day - 1, k)))
+            lead = max(1, lead_time(p, s, i, g, lead_draw(p, g, p.first_ordinal + day - 1, k)))
             if lead < p.new_lead.shape[1] and day + lead <= p.horizon and p.receive_on[day + lead] <= p.horizon:
                 add_arrival(s, i, p.receive_on[day + lead], qty, PLANNED)
     if mine.free + mine.on_order - mine.wait < mine.order_below:
         visit(s, i, next_marked(s.review[i], day + 1), p.horizon)
+
+
+@kernel(allocates=False, inline=True)
+def lead_time(p: Problem, s: State, i: int, g: int, u: float) -> int:
+    """`chance.find_day` in the law of the SKU's new orders, from where it is known not to be earlier."""
+    law, day = p.new_lead[p.sku[g].lead_row], s.lead_guide[i, min(int(u * GUIDE), GUIDE - 1)]
+    while day < law.size and law[day] < u:
+        day += 1
+    return day
+
+
+@kernel(allocates=False)
+def guide_lead_time(p: Problem, s: State, i: int, g: int) -> None:
+    """Where the search for each step of a draw begins."""
+    for step in range(GUIDE):
+        s.lead_guide[i, step] = find_day(p.new_lead[p.sku[g].lead_row], step / GUIDE)
 
 
 @kernel(allocates=False)

@@ -2,9 +2,9 @@
 
 from ._compile import kernel
 from .day_sets import next_marked
-from .queue_demand import take_out
 from .queue_events import departure, in_ratio, note_first, release
 from .queue_layout import DONE, FIRM, GHOST, Problem, State, Tally
+from .queue_waiting import take_out
 
 
 @kernel(allocates=False, inline=True)

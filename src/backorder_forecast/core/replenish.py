@@ -88,7 +88,8 @@ def _service(
 
 @kernel(
     "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], boolean[:], float64[:], int64[:],"
-    " float64[:], float64[:])"
+    " float64[:], float64[:])",
+    lazy=True,
 )
 def deliver(
     before: np.ndarray, protection: np.ndarray, between: np.ndarray, review: np.ndarray, fill: np.ndarray,
@@ -107,7 +108,8 @@ def deliver(
 
 
 @kernel(
-    "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], boolean[:], int64[:], float64[:], int64[:])"
+    "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], boolean[:], int64[:], float64[:], int64[:])",
+    lazy=True,
 )
 def least_points(
     before: np.ndarray, protection: np.ndarray, review: np.ndarray, fill: np.ndarray, lot: np.ndarray,

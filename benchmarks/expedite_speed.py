@@ -80,14 +80,13 @@ def _draw(
     purchase: npt.NDArray[Any], received: npt.NDArray[Any], hazard: float, draw: npt.NDArray[Any],
     leave: npt.NDArray[Any],
 ) -> None:  # fmt: skip
-    days = np.zeros(draw.shape, np.int16)
-    sample_days(received, purchase["key"].copy(), 0, days)
-    draw["first"], draw["rest"], draw["first_qty"] = days + 1, DAYS + 1, purchase["qty"][:, None]
+    sample_days(received, purchase["key"].copy(), 0, draw["first"])
+    draw["first"] += 1
+    draw["rest"], draw["first_qty"] = DAYS + 1, purchase["qty"][:, None]
     if hazard:
-        gone = np.zeros(leave.shape, np.int16)
-        n = len(gone)
-        sample_geometric(np.full(n, hazard), np.zeros(n, np.int64), np.arange(n, dtype=np.uint64), DAYS + 1, gone)
-        leave["cancel"] = np.where(gone <= DAYS, gone, 0)
+        n = len(leave)
+        keys = np.arange(n, dtype=np.uint64)
+        sample_geometric(np.full(n, hazard), np.zeros(n, np.int64), keys, DAYS + 1, leave["cancel"])
 
 
 if __name__ == "__main__":

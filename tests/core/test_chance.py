@@ -76,6 +76,15 @@ def test_find_day_is_numpys_search():
                 assert chance.find_day(cdf, u) == np.searchsorted(cdf, u, side="left")
 
 
+def test_a_guided_search_finds_the_same_day():
+    rng, guide = np.random.default_rng(5), np.zeros(chance.BUCKETS, np.int64)
+    for cdf in ([0.25, 0.5], [0.0, 0.0, 1.0], [1e-9], [0.3, 0.3, 0.3 + 1e-12, 0.99], np.sort(rng.random(180))):
+        table = np.asarray(cdf, float)
+        chance.set_guide(table, guide)
+        for u in [*rng.random(200), *table[(table > 0) & (table < 1)], 1e-16, 0.25, 0.75, 1 - 2**-53]:
+            assert chance.guided_day(table, guide, u) == chance.find_day(table, u)
+
+
 def test_sample_days_looks_its_draws_up():
     rng = np.random.default_rng(4)
     tables = np.sort(rng.random((5, 30)), axis=1)
@@ -149,6 +158,8 @@ def test_sample_geometric_begins_after_its_start():
     assert (out[2] == 61).all()
     assert np.mean(out[0] == 61) == pytest.approx(0.9**60, abs=0.003)
     assert np.mean(out[1] == 61) == pytest.approx(0.9**40, abs=0.01)
+    days = [chance.geometric(chance.uniform(keys[0], k, 0), 0.1, 61) for k in range(4000)]
+    assert out[0].tolist() == days
 
 
 def test_waits_under_one_daily_chance_are_geometric_at_any_age():

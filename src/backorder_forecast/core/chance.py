@@ -18,6 +18,7 @@ _M2 = np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 _DRAWS = 9007199254740992  # 2**53
 _TO_UNIT = 1.0 / _DRAWS
+BUCKETS = 256  # of the guide to a law
 _LARGEST = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -200,16 +201,42 @@ def find_day(cdf: np.ndarray, u: float) -> int:
     return at + 1 if left == 1 and cdf[at] < u else at
 
 
+@kernel("void(float64[:], int64[:])")
+def set_guide(cdf: np.ndarray, guide: np.ndarray) -> None:
+    """Indexed search (Chen and Asau 1974): where looking for a chance begins, `guide` [BUCKETS]."""
+    i = 0
+    for b in range(BUCKETS):
+        while i < cdf.size and cdf[i] < b / BUCKETS:
+            i += 1
+        guide[b] = i
+
+
+@kernel("int64(float64[:], int64[:], float64)")
+def guided_day(cdf: np.ndarray, guide: np.ndarray, u: float) -> int:
+    """The same as :func:`find_day`, which looks at log₂ of the days and not, as here, at one or two."""
+    at = guide[int(u * BUCKETS)]
+    while at < cdf.size and cdf[at] < u:
+        at += 1
+    return at
+
+
 @kernel("void(float64[:, :], uint64[:], int64, int16[:, :])", lazy=True)
 def sample_days(cdf: np.ndarray, keys: np.ndarray, index: int, out: np.ndarray) -> None:
     """Fill `out` [rows × scenarios] with days from each row's law, `cdf` [rows, or 1 for all × days].
 
-    What lies beyond the table is the length of the row.
+    What lies beyond the table is the length of the row. Many scenarios look the day up in a guide to their law.
     """
+    guide = np.zeros(BUCKETS, np.int64)
     for i in range(out.shape[0]):
         law = cdf[min(i, cdf.shape[0] - 1)]
+        if out.shape[1] < BUCKETS:
+            for k in range(out.shape[1]):
+                out[i, k] = find_day(law, uniform(keys[i], k, index))
+            continue
+        if i < cdf.shape[0]:
+            set_guide(law, guide)
         for k in range(out.shape[1]):
-            out[i, k] = find_day(law, uniform(keys[i], k, index))
+            out[i, k] = guided_day(law, guide, uniform(keys[i], k, index))
 
 
 @kernel("void(float64[:, :], uint64[:], uint64[:], float64, int64, int16[:, :])", lazy=True)
@@ -249,8 +276,10 @@ def sample_geometric(
 ) -> None:
     """Fill `out` [rows × scenarios] with start + geometric day; `never` where that is not before it."""
     for i in range(out.shape[0]):
+        surely = math.exp(never * math.log1p(-min(max(hazard[i], 0.0), 0.999999)))  # not before it: no logarithm
         for k in range(out.shape[1]):
-            out[i, k] = min(never, start[i] + geometric(uniform(keys[i], k, 0), hazard[i], never))
+            u = uniform(keys[i], k, 0)
+            out[i, k] = never if u < surely else min(never, start[i] + geometric(u, hazard[i], never))
 
 
 @kernel("void(float64[:, ::1], int64[:], int64[:], int64[:], uint64[:], int64, int16[:, :])", lazy=True)

@@ -18,7 +18,7 @@ import numba
 import numpy as np
 
 from ._compile import kernel
-from .chance import uniform
+from .chance import BUCKETS, set_guide, uniform
 from .queue_kernel import PURCHASE_DRAW
 
 ITEM = np.dtype(
@@ -40,7 +40,6 @@ may stand before one that is wanted earlier."""
 PURCHASE = np.dtype([("key", "u8"), ("law", "i8"), ("qty", "f8")], align=True)
 """Key of its draws, row of `received`, units that come on that day."""
 
-_BUCKETS = 256  # of the guide table: a draw looks at one or two days, not at log₂ of them
 _BY_SUBSET = 10  # purchases up to which the places of all subsets in the queue are tabulated
 _SHIFT, _ROW = 16, (1 << 16) - 1  # a receipt is its day, and its row in the lowest bits
 _HAIR = 1e-9
@@ -72,7 +71,7 @@ class _Scratch(NamedTuple):
     place: np.ndarray  # i8 [subsets]: how many lines each subset covers
     step: np.ndarray  # i4 [lines + 1, H + 2]: by how much a day's count differs from that of the line before
     run: np.ndarray  # i4 [H + 2]
-    guide: np.ndarray  # i8 [_BUCKETS]: the first day with at least that chance
+    guide: np.ndarray  # i8 [BUCKETS]: the first day with at least that chance
     law: np.ndarray  # f8 [days + 1]
     chance: np.ndarray  # f8 [K]
 
@@ -92,7 +91,7 @@ def _scratch(q: Queues, start: int, stop: int, receipts: int, width: int, scenar
         np.zeros(1 << _BY_SUBSET, np.int64),
         np.zeros((lines + 1, days), np.int32),
         np.zeros(days, np.int32),
-        np.zeros(_BUCKETS, np.int64),
+        np.zeros(BUCKETS, np.int64),
         np.zeros(width + 1),
         np.zeros(scenarios),
     )
@@ -118,16 +117,11 @@ def covers(target: np.ndarray, lines: int, begin: int, units: float) -> int:
 
 @kernel(allocates=False)
 def _set_guide(s: "_Scratch", law: np.ndarray) -> None:
-    """Indexed search (Chen and Asau 1974): where looking for a chance begins."""
     days = law.size
     for i in range(days):
         s.law[i] = law[i]
     s.law[days] = 2.0  # beyond every chance: never received
-    i = 0
-    for b in range(_BUCKETS):
-        while s.law[i] < b / _BUCKETS:
-            i += 1
-        s.guide[b] = i
+    set_guide(s.law, s.guide)
 
 
 @kernel(allocates=False)
@@ -144,7 +138,7 @@ def _draw_receipts(s: "_Scratch", p: Any, received: np.ndarray, row: int, beyond
     _set_chances(p.key, s.chance)
     for k in range(s.chance.size):
         u = s.chance[k]
-        i = s.guide[int(u * _BUCKETS)]
+        i = s.guide[int(u * BUCKETS)]
         i += s.law[i] < u
         while s.law[i] < u:
             i += 1

@@ -46,7 +46,7 @@ def lead_draw(p: Problem, g: int, ordinal: int, k: int) -> float:
     if sku.lead_alike > 0.0:
         common, own = math.sqrt(sku.lead_alike), math.sqrt(1.0 - sku.lead_alike)
         z = common * p.lead_common[sku.lead_shared, k] + own * normal_quantile(u)
-        return 0.5 * math.erfc(-z * 0.7071067811865476)
+        return min(0.5 * math.erfc(-z * 0.7071067811865476), 1.0 - 2.0**-53)  # a draw is less than one
     return u
 
 

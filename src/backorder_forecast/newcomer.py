@@ -24,7 +24,7 @@ from .past import SKU
 from .queue import Layout
 from .rules import Lines, first_come, rule_named
 from .streams import keys
-from .tables import check_output, text
+from .tables import from_rows
 
 if TYPE_CHECKING:
     from .core.queue_kernel import Problem, Tally
@@ -173,12 +173,7 @@ def promise(run: Run, asked: Any) -> pd.DataFrame:
     """The dates of orders not placed yet, each as if it were the only one; see :meth:`Run.promise`."""
     desk = run.desk
     rows = [_checked(desk, x) for x in _rows(asked)]
-    found = [_answer(desk, run, row) for row in rows]
-    columns = {name: [x[name] for x in found] for name in found[0]} if found else {}
-    out = pd.DataFrame(columns)
-    for name in ("p10_date", "p50_date", "p90_date", "date"):
-        out[name] = pd.to_datetime(pd.Series(columns.get(name, []), dtype="datetime64[us]"))
-    return check_output("promise", out.assign(pegged_po_line_id=text(columns.get("pegged_po_line_id", []))))
+    return from_rows("promise", [_answer(desk, run, row) for row in rows])
 
 
 def _rows(asked: Any) -> list[dict[str, Any]]:
@@ -216,8 +211,9 @@ def _checked(desk: OrderDesk, row: dict[str, Any]) -> dict[str, Any]:
     if sku not in desk.place_of:
         name = "/".join(desk.past.skus[SKU].iloc[sku])
         raise NotAvailable(f"nothing can be promised of {name!r}: its stock is not known")
-    return {"sku": sku, "qty": qty, "priority": priority, "wanted": wanted, "date": row.get("date"),
-            "pieces": bool(row.get("allow_partial", True)), "line_id": row.get("line_id")}  # fmt: skip
+    return {"sku": sku, "qty": qty, "priority": priority, "wanted": wanted,
+            "date": day if "date" in row else None, "pieces": bool(row.get("allow_partial", True)),
+            "line_id": str(row["line_id"]) if "line_id" in row else None}  # fmt: skip
 
 
 def _of_line(desk: OrderDesk, row: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from .schema import INPUT, OUTPUT, Column, Table
 
 __all__ = [
     "DATE", "INPUT", "OUTPUT", "TEXT", "Column", "Table", "check_output", "conform", "dtype_of", "empty",
-    "markdown", "quantile_label", "spec", "text", "text_of",
+    "from_rows", "markdown", "quantile_label", "spec", "text", "text_of",
 ]  # fmt: skip
 
 PANDAS_3 = int(pd.__version__.split(".")[0]) >= 3
@@ -129,6 +129,28 @@ def check_output(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     return checked
 
 
+def from_rows(name: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return the checked frame of an output table without a key from a few rows; ``None`` and NaN are missing values.
+
+    What `conform` and `check_output` make of a frame, which costs them milliseconds however few its rows are: an
+    answer has to be quicker. Only columns that are declared are kept.
+
+    Raises: ``BackorderForecastError`` for the first value that may not be, as :func:`check_output` does.
+
+    >>> from_rows("promise", [{"item_id": "a", "qty": 2, "priority": 0, "ship_prob": 1.0}])["qty"].tolist()
+    [2.0]
+    """
+    columns = [column for column in OUTPUT[name].columns if not column.later]
+    found = {column.name: [row.get(column.name, column.default) for row in rows] for column in columns}
+    for column in columns:
+        for value in found[column.name]:
+            if not _may_be(column, value):
+                told = f"output table {name} breaks its own schema: {column.name}, e.g. {value!r}"
+                raise BackorderForecastError(told)
+    arrays = {column.name: _array(found[column.name], dtype_of(column)) for column in columns}
+    return pd.DataFrame(arrays, index=pd.RangeIndex(len(rows)), copy=False)
+
+
 @cache
 def output_schema(name: str) -> pandera.DataFrameSchema:
     """Return the pandera schema generated from the declaration of an output table."""
@@ -192,6 +214,25 @@ def _fill(column: Column, rows: int) -> pd.Series:
     value = np.asarray(nothing if column.default is None else column.default, dtype)
     series: pd.Series = pd.Series(np.broadcast_to(value, rows), copy=False)
     return series
+
+
+def _array(values: list[Any], dtype: Any) -> Any:
+    if dtype == DATE:
+        return np.array([np.datetime64("NaT") if x is None else x for x in values], "datetime64[D]").astype(DATE)
+    return np.array(values, dtype) if isinstance(dtype, np.dtype) else pd.array(values, dtype)
+
+
+def _may_be(column: Column, value: Any) -> bool:
+    """The checks of :func:`_output_column` for one value."""
+    if value is None or value != value:
+        return True
+    if column.kind in ("text", "date", "timestamp", "flag", "count", "int"):
+        finite = True
+    else:
+        finite = bool(np.isfinite(value))
+    within = column.kind != "prob" or -1e-9 <= value <= 1 + 1e-9
+    large = (not column.positive or value > 0) and (column.least is None or value >= column.least)
+    return finite and within and large and (not column.allowed or value in column.allowed)
 
 
 def _output_column(table: Table, column: Column) -> pandera.Column:

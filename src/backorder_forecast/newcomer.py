@@ -65,6 +65,8 @@ class OrderDesk:
         self.line_class = lines["class"].to_numpy(float)
         self.committed = ~lines["late"].to_numpy(bool)
         self.place_day = -self.past.days_since(lines["place_date"])
+        self.names = list(self.past.skus[SKU].itertuples(index=False, name=None))
+        self.po_line_ids = found.purchases["po_line_id"].tolist()
         self.place_of = {int(sku): i for i, sku in enumerate(found.sku_rows)}
         self.overdue = (found.purchases["promised_date"] <= self.past.day).to_numpy(bool)
         self.prepared = lru_cache(_KEPT)(lambda c: components.one_component(self.problem, c))
@@ -237,10 +239,10 @@ def _answer(desk: OrderDesk, run: Run, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _told(desk: OrderDesk, row: dict[str, Any], days: np.ndarray, peg: np.ndarray, bought: slice) -> dict[str, Any]:
-    skus = desk.past.skus
+    item, location = desk.names[row["sku"]]
     return {
-        "item_id": skus["item_id"].array[row["sku"]], "location_id": skus["location_id"].array[row["sku"]],
-        "qty": row["qty"], "priority": row["priority"], "date": row["date"], "line_id": row["line_id"],
+        "item_id": item, "location_id": location, "qty": row["qty"], "priority": row["priority"],
+        "date": row["date"], "line_id": row["line_id"],
         **dates_of(desk, days), **supply_of(desk, peg, bought),
     }  # fmt: skip
 
@@ -261,7 +263,7 @@ def supply_of(desk: OrderDesk, peg: np.ndarray, bought: slice) -> dict[str, Any]
     best = int(share.argmax()) if share.size and share.max() > 0 else -1
     return {
         "unplaced_prob": peg[PLANNED], "supply_state": _STATES[int(chance.argmax())],
-        "pegged_po_line_id": desk.found.purchases["po_line_id"].array[bought.start + best] if best >= 0 else None,
+        "pegged_po_line_id": desk.po_line_ids[bought.start + best] if best >= 0 else None,
         "pegged_prob": share[best] if best >= 0 else np.nan,
     }  # fmt: skip
 

@@ -31,6 +31,7 @@ TEXT: Any = pd.StringDtype(na_value=np.nan) if PANDAS_3 else pd.StringDtype("pya
 DATE = np.dtype("datetime64[us]")
 _BLOCK = 65_536  # rows of the shared piece of which absent text columns are made
 
+_NEVER_INFINITE = ("text", "date", "timestamp", "flag", "count", "int")
 _DTYPES: dict[str, Any] = {
     "text": TEXT,
     "date": DATE,
@@ -147,8 +148,12 @@ def from_rows(name: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
             if not _may_be(column, value):
                 told = f"output table {name} breaks its own schema: {column.name}, e.g. {value!r}"
                 raise BackorderForecastError(told)
-    arrays = {column.name: _array(found[column.name], dtype_of(column)) for column in columns}
-    return pd.DataFrame(arrays, index=pd.RangeIndex(len(rows)), copy=False)
+    arrays: dict[str, Any] = dict.fromkeys(found)
+    for dtype in {dtype_of(column) for column in columns}:
+        same = [column.name for column in columns if dtype_of(column) == dtype]
+        together = _array([x for name in same for x in found[name]], dtype)  # an array for each takes its time
+        arrays |= {name: together[i * len(rows) : (i + 1) * len(rows)] for i, name in enumerate(same)}
+    return pd.DataFrame(arrays, copy=False)
 
 
 @cache
@@ -218,7 +223,8 @@ def _fill(column: Column, rows: int) -> pd.Series:
 
 def _array(values: list[Any], dtype: Any) -> Any:
     if dtype == DATE:
-        return np.array([np.datetime64("NaT") if x is None else x for x in values], "datetime64[D]").astype(DATE)
+        days = np.array([np.datetime64("NaT") if x is None else x for x in values], "datetime64[D]")
+        return pd.array(days.astype(DATE), copy=False)
     return np.array(values, dtype) if isinstance(dtype, np.dtype) else pd.array(values, dtype)
 
 
@@ -226,10 +232,7 @@ def _may_be(column: Column, value: Any) -> bool:
     """The checks of :func:`_output_column` for one value."""
     if value is None or value != value:
         return True
-    if column.kind in ("text", "date", "timestamp", "flag", "count", "int"):
-        finite = True
-    else:
-        finite = bool(np.isfinite(value))
+    finite = column.kind in _NEVER_INFINITE or bool(np.isfinite(value))
     within = column.kind != "prob" or -1e-9 <= value <= 1 + 1e-9
     large = (not column.positive or value > 0) and (column.least is None or value >= column.least)
     return finite and within and large and (not column.allowed or value in column.allowed)
@@ -245,7 +248,7 @@ def _output_column(table: Table, column: Column) -> pandera.Column:
         checks.append(pandera.Check.ge(column.least))
     if column.allowed:
         checks.append(pandera.Check.isin(column.allowed))
-    if column.kind not in ("text", "date", "timestamp", "flag", "count", "int"):
+    if column.kind not in _NEVER_INFINITE:
         checks.append(pandera.Check(lambda values: ~np.isinf(values), name="finite", ignore_na=True))
     key = column.name in table.key
     return pandera.Column(None, checks, nullable=not key, required=column.required)

